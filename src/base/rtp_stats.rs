@@ -9,7 +9,7 @@ pub struct RtpStats {
     pub jitter_ms: f32,
     /// Packets of ours that the peer's receiver reports said it lost.
     pub peer_lost: i64,
-    /// Packets from others than the peer, dropped.
+    /// Packets from others than the peer, dropped: from elsewhere, or where SRTP was agreed with a wrong tag or a second time.
     #[serde(default)]
     pub strangers: u64,
 }

@@ -1,5 +1,6 @@
 //! How a call ends: legs first, then media, then the record, then nothing is left.
 
+use super::profile::Agreed;
 use super::{CALLER, Call, Caller, LegNo, Outcome, Output, QueueCommand, Stage, Then, status_map};
 use crate::base::Now;
 use crate::base::RtpStats;
@@ -179,9 +180,9 @@ impl Call {
     }
 
     pub(super) fn media_closed(&mut self, leg: LegNo, stats: RtpStats) {
-        if let Some(codec) = self.media.remove(&leg) {
-            if let Some(codec) = codec {
-                self.journal(What::LegMedia { leg: leg.0, codec: codec.to_owned(), stats });
+        if let Some(agreed) = self.media.remove(&leg) {
+            if let Some(Agreed { codec, srtp }) = agreed {
+                self.journal(What::LegMedia { leg: leg.0, codec: codec.to_owned(), srtp, stats });
             }
             self.close_record();
         }

@@ -1,7 +1,7 @@
 //! A call's inputs and outputs.
 
 use super::{LegNo, MessageCommand, Outcome};
-use crate::base::RtpStats;
+use crate::base::{RtpStats, SrtpKeys};
 use crate::dialog;
 use crate::event::seat::{HoldAlarm, MissCause, SuperviseMode};
 use crate::event::{Choice, Party, TransferKind, TransferResult, What};
@@ -136,6 +136,7 @@ pub enum Output {
     Profile {
         leg: LegNo,
         profile: media::Profile,
+        keys: Option<Arc<SrtpKeys>>,
     },
     Play {
         leg: LegNo,

@@ -82,6 +82,7 @@ pub use asking::Survey;
 pub use calling::Placed;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
 pub use message::{MessageCommand, Messages};
+use profile::Agreed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,8 +149,8 @@ pub struct Call {
     /// Parties that ring or talk.
     parties: BTreeMap<LegNo, Called>,
     taking: Option<Taking>,
-    /// Legs whose media the shard has not closed yet, and the codec that each one has agreed to.
-    media: BTreeMap<LegNo, Option<&'static str>>,
+    /// Legs whose media the shard has not closed yet, and what each one has agreed to.
+    media: BTreeMap<LegNo, Option<Agreed>>,
     next_leg: u64,
     /// Parties tried, as `max_parties` counts them.
     tried: u64,

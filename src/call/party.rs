@@ -3,7 +3,7 @@
 use super::accepting::Accept;
 use super::begin::Begun;
 use super::leave::Left;
-use super::profile::{codec_name, on_hold, profile};
+use super::profile::{Agreed, on_hold, profile};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
@@ -16,9 +16,9 @@ use std::time::Duration;
 impl Call {
     /// Offer and answer are settled on a leg, first or anew.
     pub(super) fn media_settled(&mut self, now: Now, leg: LegNo, media: &Media) {
-        let Some(codec) = self.media.get_mut(&leg) else { return };
-        *codec = Some(codec_name(media));
-        self.out.push(Output::Profile { leg, profile: profile(media) });
+        let Some(agreed) = self.media.get_mut(&leg) else { return };
+        *agreed = Some(Agreed::new(media, *agreed));
+        self.out.push(Output::Profile { leg, profile: profile(media), keys: media.srtp.clone() });
         if leg == CALLER && self.stage == Stage::Opening {
             return self.next_step(now);
         }

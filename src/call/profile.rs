@@ -1,3 +1,4 @@
+use crate::base::Suite;
 use crate::dialog::Media;
 use crate::media::{Law, Profile};
 use crate::sip::{Codec, Direction};
@@ -22,8 +23,23 @@ pub(super) fn profile(media: &Media) -> Profile {
     }
 }
 
+/// The agreement on a leg's audio, as records tell it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreed {
+    pub codec: &'static str,
+    /// The suite by which all of it was sealed; none where any was not.
+    pub srtp: Option<Suite>,
+}
+
+impl Agreed {
+    pub fn new(media: &Media, before: Option<Agreed>) -> Agreed {
+        let srtp = media.srtp.as_ref().map(|keys| keys.suite).filter(|_| before.is_none_or(|before| before.srtp.is_some()));
+        Agreed { codec: codec_name(media), srtp }
+    }
+}
+
 /// The payload format's name in records.
-pub(super) fn codec_name(media: &Media) -> &'static str {
+fn codec_name(media: &Media) -> &'static str {
     match media.codec {
         Codec::Pcma => "PCMA",
         Codec::Pcmu => "PCMU",

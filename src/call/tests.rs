@@ -181,6 +181,7 @@ pub(super) fn media(direction: Direction) -> Media {
         event_out: Some(101),
         event_in: Some(101),
         ptime: 20,
+        srtp: None,
         direction,
     }
 }

@@ -1,7 +1,7 @@
 //! Shows operators a call.
 
 use super::{CALLER, Call, Called, Caller, Dialled, LegNo, Stage};
-use crate::base::Mono;
+use crate::base::{Mono, Suite};
 use crate::event::seat::{RingCause, TalkRole};
 use crate::event::{Party, TransferKind};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct LegView {
     pub on_hold: bool,
     /// A seat that the others do not hear, by its own wish.
     pub muted: bool,
+    /// The suite by which its audio is sealed.
+    pub srtp: Option<Suite>,
 }
 
 impl Call {
@@ -206,6 +208,7 @@ impl Call {
         };
         let on_hold = talk.is_some_and(|talk| talk.has(leg) && !talk.is_open(leg));
         let muted = talk.is_some_and(|talk| talk.desk.muted.contains(&leg));
-        LegView { leg: leg.0, party, state, on_hold, muted }
+        let srtp = self.media.get(&leg).copied().flatten().and_then(|agreed| agreed.srtp);
+        LegView { leg: leg.0, party, state, on_hold, muted, srtp }
     }
 }

@@ -232,7 +232,9 @@ fn print_call(call: &Value) {
     for leg in call["legs"].as_array().into_iter().flatten() {
         let held = if leg["on_hold"] == true { both!(", on hold", "，保持中") } else { Text::default() };
         let (number, party, state) = (leg["leg"].to_string(), party(&leg["party"]), told(&leg["state"]));
-        let leg = both!("leg {number:<3} {party} {state}", "第 {number:<3} 方 {party} {state}").then(&held);
+        let suite = text(&leg["srtp"]);
+        let sealed = if leg["srtp"].is_string() { both!(", SRTP {suite}", "，SRTP {suite}") } else { Text::default() };
+        let leg = both!("leg {number:<3} {party} {state}", "第 {number:<3} 方 {party} {state}").then(&held).then(&sealed);
         say!("{}", leg.told(super::tongue()));
     }
 }

@@ -23,13 +23,8 @@ fn described(content: Content, reach: Reach) -> Result<Option<Sdp>, Refusal> {
     }
 }
 
-/// A description without anything in common with ours.
-pub(super) fn no_codec() -> Refusal {
-    unusable(SdpError::Codec)
-}
-
 /// 488 with the reason (RFC 3261 §20.43), 400 where it is no description.
-fn unusable(error: SdpError) -> Refusal {
+pub(super) fn unusable(error: SdpError) -> Refusal {
     let (code, text) = error.warning();
     let status = match error {
         SdpError::Malformed => 400,

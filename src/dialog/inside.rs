@@ -36,11 +36,11 @@ pub(super) fn enter(cx: &mut Context, dialog: Option<&mut Dialog>, id: ServerId,
 /// settles is for the caller to tell. `answered` is false while the INVITE's own offer waits.
 pub(super) fn update(cx: &mut Context, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
     let flow = dialog.next_hop();
-    let ours = match check::session(request, cx.config.reach)? {
+    let ours = match check::session(request, dialog.stream.reach(cx.config.reach))? {
         None => None,
         Some(_) if dialog.stream.outstanding() => return Err(Refusal::new(491)),
         Some(_) if !answered => return Err(cx.busy()),
-        Some(theirs) => Some(dialog.stream.answer(&theirs).ok_or_else(check::no_codec)?),
+        Some(theirs) => Some(dialog.stream.answer(&theirs).map_err(check::unusable)?),
     };
     dialog.retarget(&request.headers);
     Ok(cx.session_reply(request, 200, flow, ours.as_deref()))

@@ -273,6 +273,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
         contact: headers.get(&Name::Contact).cloned(),
         headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
         offer: offer.as_ref().map(codecs),
+        sealed: matches!(offer, Some(Ok(sdp)) if sdp.secure()),
         ipv6: match offer {
             Some(Ok(sdp)) => sdp.rtp.is_ipv6(),
             _ => flow.remote.is_ipv6(),

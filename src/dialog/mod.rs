@@ -9,6 +9,7 @@ mod context;
 #[expect(clippy::module_inception)]
 mod dialog;
 mod inside;
+mod keying;
 mod keys;
 mod leg;
 mod legs;
@@ -33,8 +34,8 @@ pub use legs::Legs;
 pub use snapshot::SessionSnapshot;
 pub use timer::Interval;
 
-use crate::base::{Flow, LegId};
-use crate::sip::{Causes, Codec, Direction, Header, NameAddr, Reach, Refused, Request, Status, Uri};
+use crate::base::{Flow, LegId, SrtpKeys};
+use crate::sip::{Causes, Codec, Crypto, Direction, Header, NameAddr, Reach, Refused, Request, Status, Uri};
 use crate::transaction;
 use crate::ua::{KnownAs, TurnedAway, Way};
 use bytes::Bytes;
@@ -50,6 +51,19 @@ pub struct LocalMedia {
     pub rtp: SocketAddr,
     /// In our order of preference. An answer takes the first codec of the offer that is also here.
     pub codecs: Vec<Codec>,
+    /// Our keys for SRTP; none: we neither offer it nor take it.
+    pub srtp: Option<Arc<LocalSrtp>>,
+}
+
+/// Our keys for SRTP on one leg, for as long as it lives: a key that stays keeps its roll-over counter at both ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalSrtp {
+    /// Plain RTP is neither offered nor taken.
+    pub required: bool,
+    /// A party that refuses our offer of them is called once more without.
+    pub else_plain: bool,
+    /// One for each suite, in our order of preference. None where keys may not travel by the leg's signalling.
+    pub keys: Vec<Crypto>,
 }
 
 /// The outcome of offer and answer, from our side. A new one replaces the old one whole.
@@ -68,6 +82,8 @@ pub struct Media {
     pub event_in: Option<u8>,
     /// Milliseconds a packet towards the peer.
     pub ptime: u8,
+    /// The audio is sealed with these.
+    pub srtp: Option<Arc<SrtpKeys>>,
     /// Ours: `RecvOnly` or `Inactive` means that the peer has put us on hold.
     pub direction: Direction,
 }
@@ -90,6 +106,8 @@ pub struct Incoming {
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,
+    /// Its offer is of SRTP alone.
+    pub sealed: bool,
     /// Its voice comes and goes by IPv6: as its offer says, or as its INVITE came where it offers nothing.
     pub ipv6: bool,
     /// The caller requires or supports reliable provisionals.

@@ -1,13 +1,14 @@
 //! Offer and answer (RFC 3264) as pure functions over what we can do and what the peer said.
 
-use crate::dialog::{LocalMedia, Media};
-use crate::sip::{Codec, Direction, Payload, Sdp, TELEPHONE_EVENT};
+use crate::dialog::{LocalMedia, Media, keying};
+use crate::sip::{Codec, Direction, Payload, Sdp, SdpError, TELEPHONE_EVENT};
 use std::net::SocketAddr;
 
 const PTIME: u8 = 20;
 
 /// Everything we can do, as an offer.
 pub(super) fn offer(local: &LocalMedia) -> Sdp {
+    let (crypto, m_lines) = keying::offered(local);
     Sdp {
         session: (0, 0),
         rtp: local.rtp,
@@ -17,20 +18,23 @@ pub(super) fn offer(local: &LocalMedia) -> Sdp {
         telephone_event: Some(TELEPHONE_EVENT),
         ptime: PTIME,
         direction: Direction::SendRecv,
-        m_lines: Vec::new(),
+        keyed: !crypto.is_empty(),
+        crypto,
+        m_lines,
         audio_index: 0,
     }
 }
 
-/// Our answer: all common codecs in the offer's order and with its numbers (RFC 3264 §6.1); none without a common one, or
+/// Our answer: all common codecs in the offer's order and with its numbers (RFC 3264 §6.1); an error without a common one, or
 /// where no voice can pass between our address and theirs.
-pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Option<Sdp> {
+pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Result<Sdp, SdpError> {
+    let crypto = keying::answered(offer, local)?;
     let payloads: Vec<Payload> = offer.payloads.iter().filter(|p| local.codecs.contains(&p.codec)).copied().collect();
     if payloads.is_empty() || !passable(local.rtp, offer.rtp) {
-        return None;
+        return Err(SdpError::Codec);
     }
     let sends = receives(offer.direction) && sink(offer).is_some();
-    Some(Sdp {
+    Ok(Sdp {
         session: (0, 0),
         rtp: local.rtp,
         rtcp: None,
@@ -39,6 +43,8 @@ pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Option<Sdp> {
         telephone_event: offer.telephone_event,
         ptime: PTIME,
         direction: direction(sends, self::sends(offer.direction)),
+        keyed: crypto.is_some(),
+        crypto: crypto.into_iter().collect(),
         m_lines: offer.m_lines.clone(),
         audio_index: offer.audio_index,
     })
@@ -51,6 +57,7 @@ pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
     if !passable(ours.rtp, theirs.rtp) {
         return None;
     }
+    let srtp = keying::settled(ours, theirs).ok()?;
     let rtp = sink(theirs);
     let rtcp_mux = ours.rtcp_mux && theirs.rtcp_mux;
     let sends = rtp.is_some() && sends(ours.direction) && receives(theirs.direction);
@@ -64,6 +71,7 @@ pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
         event_out: theirs.telephone_event.filter(|_| ours.telephone_event.is_some()),
         event_in: ours.telephone_event,
         ptime: theirs.ptime,
+        srtp,
         direction: direction(sends, receives),
     })
 }
@@ -112,7 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn local(codecs: Vec<Codec>) -> LocalMedia {
-        LocalMedia { rtp: "192.0.2.1:20000".parse().unwrap(), codecs }
+        LocalMedia { rtp: "192.0.2.1:20000".parse().unwrap(), codecs, srtp: None }
     }
 
     fn codec() -> impl Strategy<Value = Codec> {
@@ -141,7 +149,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_fits_its_offer(theirs in theirs(), ours in proptest::collection::vec(codec(), 1..3)) {
-            let Some(answer) = answer(&theirs, &local(ours.clone())) else {
+            let Ok(answer) = answer(&theirs, &local(ours.clone())) else {
                 prop_assert!(theirs.rtp.port() == 0 || !theirs.payloads.iter().any(|p| ours.contains(&p.codec)));
                 return Ok(());
             };
@@ -156,7 +164,7 @@ mod tests {
 
         #[test]
         fn both_sides_settle_on_the_same(theirs in theirs(), ours in proptest::collection::vec(codec(), 1..3)) {
-            let Some(answer) = answer(&theirs, &local(ours)) else { return Ok(()) };
+            let Ok(answer) = answer(&theirs, &local(ours)) else { return Ok(()) };
             let here = settle(&answer, &theirs).unwrap();
             let there = settle(&theirs, &answer).unwrap();
             prop_assert_eq!(here.codec, there.codec);
@@ -209,7 +217,7 @@ mod tests {
         let us = local(vec![Codec::Pcma]);
         for rtp in ["198.51.100.7:0", "0.0.0.0:0", "[2001:db8::7]:4000"] {
             let theirs = Sdp { rtp: rtp.parse().unwrap(), ..offer(&us) };
-            assert!(answer(&theirs, &us).is_none() && settle(&offer(&us), &theirs).is_none(), "{rtp}");
+            assert!(answer(&theirs, &us).is_err() && settle(&offer(&us), &theirs).is_none(), "{rtp}");
         }
     }
 

@@ -227,7 +227,7 @@ impl Session {
         }
         let unacked = self.unacked.take();
         if unacked.as_ref().is_some_and(|unacked| unacked.offered) {
-            let theirs = check::session(ack, cx.config.reach).ok().flatten();
+            let theirs = check::session(ack, self.dialog.stream.reach(cx.config.reach)).ok().flatten();
             if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
                 return self.over(cx, End::new(EndedBy::Peer, Some(488)));
             }
@@ -270,7 +270,7 @@ impl Session {
         }
         self.own = Own::None;
         self.timer = SessionTimer::settled(&response.headers, cx.mono());
-        let theirs = check::answer(response, cx.config.reach).ok().flatten();
+        let theirs = check::answer(response, self.dialog.stream.reach(cx.config.reach)).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.over(cx, End::new(EndedBy::Peer, Some(488)));
         }
@@ -361,10 +361,10 @@ impl Session {
         // (§14.1).
         established(cx, self.unacked.take().as_ref());
         let timer = SessionTimer::renewed(self.timer.as_ref(), &request.headers, cx.mono())?;
-        let theirs = check::session(request, cx.config.reach)?;
+        let theirs = check::session(request, self.dialog.stream.reach(cx.config.reach))?;
         let ours = match &theirs {
             None => self.dialog.stream.offer(),
-            Some(theirs) => Some(self.dialog.stream.answer(theirs).ok_or_else(check::no_codec)?),
+            Some(theirs) => Some(self.dialog.stream.answer(theirs).map_err(check::unusable)?),
         };
         cx.settled(&self.dialog.stream);
         self.timer = timer;

@@ -1,5 +1,6 @@
 //! The part of a session that must survive. The networks of its peer come from the configuration, what was told of its media
-//! follows from its description, and a 2xx of an INVITE that comes again is acknowledged anew.
+//! follows from its description, and a 2xx of an INVITE that comes again is acknowledged anew. Keys of SRTP stand in it, and their roll-over
+//! counters do not: whoever restores a session makes new keys and offers them before any packet leaves.
 
 use crate::base::{Flow, Offset};
 use crate::dialog::stream::{Stream, Wanted};

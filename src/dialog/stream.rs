@@ -2,7 +2,7 @@
 //! branch of a fork has one of its own, which begins with the offer that all of them got (RFC 3261 §12, RFC 6337 §3.1.1).
 
 use crate::dialog::{LocalMedia, Media, offer};
-use crate::sip::Sdp;
+use crate::sip::{Reach, Sdp, SdpError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -44,6 +44,12 @@ impl Stream {
         self.local = Some(Arc::new(local));
     }
 
+    /// The streams that we take from the peer, of those that get to us.
+    pub(super) fn reach(&self, reach: Reach) -> Reach {
+        let protection = self.local.as_ref().map(|local| local.protection()).unwrap_or_default();
+        Reach { protection, ..reach }
+    }
+
     /// The description that we last sent.
     pub(super) fn sent(&self) -> Option<Arc<Sdp>> {
         self.sent.clone()
@@ -82,12 +88,12 @@ impl Stream {
         self.sent.clone()
     }
 
-    /// Answers the peer's offer. None without a common codec. A peer that offers has taken its preview for an answer.
-    pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<Arc<Sdp>> {
-        let ours = offer::answer(theirs, self.local.as_ref()?)?;
-        self.settled = Some(offer::settle(&ours, theirs)?);
+    /// Answers the peer's offer, or says why not. A peer that offers has taken its preview for an answer.
+    pub(super) fn answer(&mut self, theirs: &Sdp) -> Result<Arc<Sdp>, SdpError> {
+        let ours = offer::answer(theirs, self.local.as_ref().ok_or(SdpError::Codec)?)?;
+        self.settled = Some(offer::settle(&ours, theirs).ok_or(SdpError::Codec)?);
         self.open = None;
-        Some(self.say(ours))
+        Ok(self.say(ours))
     }
 
     /// The peer's answer to our offer. False when it answers nothing of ours.
@@ -152,7 +158,7 @@ mod tests {
     use crate::sip::{Codec, Direction};
 
     fn local(port: u16) -> LocalMedia {
-        LocalMedia { rtp: ([192, 0, 2, 1], port).into(), codecs: vec![Codec::Pcma] }
+        LocalMedia { rtp: ([192, 0, 2, 1], port).into(), codecs: vec![Codec::Pcma], srtp: None }
     }
 
     fn stream() -> Stream {

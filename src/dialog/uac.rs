@@ -148,7 +148,7 @@ impl Calling {
     /// the party's. A refusal of the number itself is that of every hop, whatever its code. Where every way is to be tried, only the
     /// word of a person ends it: one that rang, is busy or declines would ring or be busy by another way, too.
     pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
-        if self.longer(cx, response) {
+        if self.longer(cx, response) || self.unsealed(cx, response) {
             return Continue(self);
         }
         let refused = self.dial.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
@@ -199,6 +199,21 @@ impl Calling {
             self.send(cx);
         }
         longer
+    }
+
+    /// The party refuses our keys, which some do that know RTP/AVP with keys for a mistake: the INVITE goes out once more without them.
+    /// False where it has none, or may not.
+    fn unsealed(&mut self, cx: &mut Context, response: &Response) -> bool {
+        let refused = matches!(response.status.0, 415 | 488 | 606);
+        let loose = self.dial.local.srtp.take_if(|srtp| refused && srtp.else_plain).is_some();
+        if loose {
+            self.offered = cx.stream();
+            self.offered.attach(self.dial.local.clone());
+            self.offered.offer();
+            self.seq += 1;
+            self.send(cx);
+        }
+        loose
     }
 
     /// The early dialog with the branch of this tag.
@@ -346,7 +361,7 @@ impl Calling {
                 prack(cx, &mut early.dialog, (rseq, self.seq));
             }
             if early.dialog.stream.awaits_answer()
-                && let Ok(Some(theirs)) = check::answer(response, cx.config.reach)
+                && let Ok(Some(theirs)) = check::answer(response, early.dialog.stream.reach(cx.config.reach))
             {
                 // RFC 3261 §13.2.1: an answer only where it is reliable. Before that, a taste of it.
                 let stream = &mut early.dialog.stream;
@@ -401,7 +416,7 @@ fn answers(stream: &mut Stream, response: &Response, reach: Reach) -> bool {
     if !stream.awaits_answer() {
         return true;
     }
-    match check::answer(response, reach) {
+    match check::answer(response, stream.reach(reach)) {
         Ok(Some(theirs)) => stream.answered(&theirs),
         Ok(None) => stream.answered_before(),
         Err(_) => false,

@@ -10,7 +10,7 @@ use crate::dialog::reliable::Provisionals;
 use crate::dialog::resend::Due;
 use crate::dialog::session::{Next, Session};
 use crate::dialog::{Cause, End, EndedBy, Event, LocalMedia};
-use crate::sip::{Header, Method, Name, Request, Sdp, Status};
+use crate::sip::{Header, Method, Name, Reach, Request, Sdp, SdpError, Status};
 use crate::transaction::ServerId;
 use crate::ua::Refusal;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -91,12 +91,22 @@ impl Invited {
     }
 
     pub(super) fn attach(mut self: Box<Self>, cx: &mut Context, local: LocalMedia) -> Step {
+        if matches!(&self.exchange, Exchange::Offered(offer) if !offer.suits(local.protection())) {
+            // It was read before it was known how the caller's audio may travel: perhaps it offers another stream, too.
+            let reach = Reach { protection: local.protection(), ..cx.config.reach };
+            self.exchange = match check::session(&self.invite, reach) {
+                Ok(offer) => offer.map_or(Exchange::Late, Exchange::Offered),
+                Err(refusal) => Exchange::Refused(refusal),
+            };
+        }
         let refusal = match &self.exchange {
             Exchange::Offered(offer) => {
                 self.dialog.stream.attach(local);
-                self.dialog.stream.answer(offer).is_none().then(check::no_codec)
+                self.dialog.stream.answer(offer).err().map(check::unusable)
             }
             Exchange::Refused(refusal) => Some(refusal.clone()),
+            // We would have to offer keys that may not travel.
+            Exchange::Late if local.has_no_way() => Some(check::unusable(SdpError::Plain)),
             Exchange::Late => {
                 self.dialog.stream.attach(local);
                 None
@@ -300,7 +310,7 @@ impl Invited {
 
     fn prack_answers(mut self: Box<Self>, cx: &mut Context, id: ServerId, request: &Request) -> Step {
         cx.answer(id, request, 200);
-        let theirs = check::session(request, cx.config.reach).ok().flatten();
+        let theirs = check::session(request, self.dialog.stream.reach(cx.config.reach)).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488)));
         }

@@ -21,7 +21,7 @@ pub use report::{Report, Reported, ReportedTicket};
 pub use seat::{Author, Intent, SeatEntry, SeatWhat};
 pub use transfer::{TransferKind, TransferResult};
 
-use crate::base::{CallId, Meaning, Mono, RtpStats, Wall};
+use crate::base::{CallId, Meaning, Mono, RtpStats, Suite, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +175,9 @@ pub enum What {
     LegMedia {
         leg: u64,
         codec: String,
+        /// All of its audio was sealed, by this suite.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        srtp: Option<Suite>,
         stats: RtpStats,
     },
     /// The call is over; `call.record` follows from it.

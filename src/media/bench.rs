@@ -29,7 +29,7 @@ impl Bench {
         let mut bench = Bench { shard, now, sent: Vec::new(), events: Vec::new(), connects: Vec::new(), taps: Vec::new() };
         for leg in [CALLER, SEAT] {
             bench.command(Command::Open { leg, rtp: local(leg), origins: Arc::default() });
-            bench.command(Command::Profile { leg, profile: profile(leg) });
+            bench.command(Command::Profile { leg, profile: profile(leg), keys: None });
         }
         bench
     }
@@ -44,14 +44,14 @@ impl Bench {
     pub(super) fn reopen(&mut self, leg: LegId, origins: Origins) {
         self.command(Command::Close { leg });
         self.command(Command::Open { leg, rtp: local(leg), origins: Arc::new(origins) });
-        self.command(Command::Profile { leg, profile: profile(leg) });
+        self.command(Command::Profile { leg, profile: profile(leg), keys: None });
         self.events.clear();
     }
 
     pub(super) fn profile(&mut self, leg: LegId, change: impl FnOnce(&mut Profile)) {
         let mut profile = profile(leg);
         change(&mut profile);
-        self.command(Command::Profile { leg, profile });
+        self.command(Command::Profile { leg, profile, keys: None });
     }
 
     pub(super) fn play(&mut self, leg: LegId, source: Source) {

@@ -63,7 +63,8 @@ impl Egress {
     pub fn new(rng: &mut Rng) -> Egress {
         Egress {
             ssrc: rng.u32(),
-            sequence: rng.u32() as u16,
+            // Below 2^15: the receiver of SRTP takes the counter of whatever comes first for 0 (RFC 3711 §3.3.1).
+            sequence: rng.u32() as u16 >> 1,
             timestamp: rng.u32(),
             samples: 0,
             at: None,

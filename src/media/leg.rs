@@ -4,7 +4,7 @@
 mod frames;
 mod reports;
 
-use crate::base::{LegId, Mono, Rng};
+use crate::base::{LegId, Mono, Rng, SrtpKeys};
 use crate::media::dial::Dialer;
 use crate::media::egress::Egress;
 use crate::media::inband::Detector;
@@ -17,6 +17,7 @@ use crate::media::reception::Reception;
 use crate::media::rtcp::LastReport;
 use crate::media::rtp::{HEADER, Header, Packet};
 use crate::media::speech::Speech;
+use crate::media::srtp::Srtp;
 use crate::media::trial::Trial;
 use crate::media::voice::Voice;
 use crate::media::{Event, Law, Origins, Profile, Tap};
@@ -51,6 +52,8 @@ pub(super) struct Leg {
     pub dialing: bool,
     pub tap: Option<Tap>,
     pub speech: Option<Speech>,
+    /// Its packets are, or were, sealed both ways.
+    pub srtp: Option<Box<Srtp>>,
     latch: Latch,
     egress: Egress,
     reception: Reception,
@@ -107,6 +110,7 @@ impl Leg {
             dialer: Dialer::default(),
             tap: None,
             speech: None,
+            srtp: None,
             latch: Latch::new(origins, earlier),
             egress: Egress::new(rng),
             reception: Reception::default(),
@@ -129,8 +133,12 @@ impl Leg {
     }
 
     /// A new profile: the source is learned anew, and the socket must hear everyone for that.
-    pub fn set_profile(&mut self, now: Mono, mut profile: Profile, out: &mut Out) {
+    pub fn set_profile(&mut self, now: Mono, mut profile: Profile, keys: Option<Arc<SrtpKeys>>, out: &mut Out) {
         self.untie(out);
+        match (keys, &mut self.srtp) {
+            (keys, Some(srtp)) => srtp.settle(keys.as_deref()),
+            (keys, none) => *none = keys.map(|keys| Box::new(Srtp::new(keys))),
+        }
         // An IPv4 address that is written as IPv6 is that host all the same.
         for address in [&mut profile.rtp, &mut profile.rtcp].into_iter().flatten() {
             address.set_ip(address.ip().to_canonical());
@@ -152,6 +160,17 @@ impl Leg {
 
     /// Judges and counts a packet from the network; none: it is not taken.
     pub fn receive(&mut self, now: Mono, bytes: &mut [u8], from: SocketAddr, out: &mut Out) -> Option<(Packet, Kind)> {
+        let bytes = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+            None => bytes,
+            // Before anything is learned from it, and on hold too, so that the roll-over counter is the sender's.
+            Some(srtp) => match srtp.open(bytes) {
+                Some(length) => &mut bytes[..length],
+                None => {
+                    self.strangers += 1;
+                    return None;
+                }
+            },
+        };
         let profile = self.profile.as_ref().filter(|profile| profile.may_receive)?;
         let packet = Packet::read(bytes)?;
         let Some(kind) = profile.kind(packet.header.payload_type) else {
@@ -362,23 +381,44 @@ impl Leg {
         let header = self.egress.own(now, profile.payload_type, samples);
         out.bytes.extend_from_slice(&header.bytes());
         codes(profile.law, &mut out.bytes);
-        out.send_since(packet, self.id, Socket::Rtp, to);
+        let frame = packet + HEADER..out.bytes.len();
+        self.transmit(packet, to, out);
         self.count_sent(samples);
-        Some((profile.law, header, packet + HEADER..out.bytes.len()))
+        Some((profile.law, header, frame))
     }
 
     fn send_event(&mut self, header: Header, payload: &[u8], to: SocketAddr, out: &mut Out) {
         let start = out.bytes.len();
         out.bytes.extend_from_slice(&header.bytes());
         out.bytes.extend_from_slice(payload);
-        out.send_since(start, self.id, Socket::Rtp, to);
+        self.transmit(start, to, out);
         self.count_sent(payload.len() as u32);
+    }
+
+    /// Sends the RTP packet that was appended since `start`, as the peer wants it.
+    fn transmit(&mut self, start: usize, to: SocketAddr, out: &mut Out) {
+        let start = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+            None => start,
+            Some(srtp) => match srtp.seal(&mut out.bytes, start) {
+                Some(sealed) => sealed,
+                None => return,
+            },
+        };
+        out.send_since(start, self.id, Socket::Rtp, to);
+    }
+
+    /// Sends a packet that lies elsewhere.
+    pub fn transmit_copy(&mut self, packet: &[u8], to: SocketAddr, out: &mut Out) {
+        let start = out.bytes.len();
+        out.bytes.extend_from_slice(packet);
+        self.transmit(start, to, out);
     }
 
     /// A packet that was counted as sent has not left.
     pub fn unsent(&mut self, bytes: &[u8]) {
+        let around = HEADER + self.srtp.as_ref().filter(|srtp| srtp.is_on()).map_or(0, |srtp| srtp.tag());
         self.sent = self.sent.saturating_sub(1);
-        self.octets = self.octets.saturating_sub(bytes.len().saturating_sub(HEADER) as u64);
+        self.octets = self.octets.saturating_sub(bytes.len().saturating_sub(around) as u64);
     }
 
     fn count_sent(&mut self, octets: u32) {

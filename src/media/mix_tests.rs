@@ -70,7 +70,7 @@ impl Room {
         let mut bench = Bench::new();
         for leg in [C, D] {
             bench.command(Command::Open { leg, rtp: local(leg), origins: Arc::default() });
-            bench.command(Command::Profile { leg, profile: profile(leg) });
+            bench.command(Command::Profile { leg, profile: profile(leg), keys: None });
         }
         let mut room = Room { bench, ms: 0, talkers: Vec::new(), flying: Vec::new(), net: |_, _| Some(0), got: Vec::new() };
         for (leg, due) in [(A, 3), (B, 11), (C, 17)] {

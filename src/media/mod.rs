@@ -19,6 +19,7 @@ mod rtp;
 mod shard;
 mod sound;
 mod speech;
+mod srtp;
 mod trial;
 mod voice;
 pub mod wav;
@@ -29,8 +30,9 @@ pub use out::{Effect, Out, Side, Socket, Tapped};
 pub use ports::Ports;
 pub use shard::{Config, Relayed, Shard};
 pub use sound::{PromptError, RATE};
+pub use srtp::Srtp;
 
-use crate::base::{CallId, Cidr, LegId, RtpStats};
+use crate::base::{CallId, Cidr, LegId, RtpStats, SrtpKeys};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,9 +140,11 @@ pub enum Command {
         rtp: SocketAddr,
         origins: Arc<Origins>,
     },
+    /// With the keys of SRTP, where its audio travels so.
     Profile {
         leg: LegId,
         profile: Profile,
+        keys: Option<Arc<SrtpKeys>>,
     },
     /// Whoever named the leg's address has shown that it is there.
     Proven {

@@ -15,7 +15,7 @@ const C: LegId = LegId(3);
 fn bench() -> Bench {
     let mut b = Bench::new();
     b.command(Command::Open { leg: C, rtp: local(C), origins: Arc::default() });
-    b.command(Command::Profile { leg: C, profile: profile(C) });
+    b.command(Command::Profile { leg: C, profile: profile(C), keys: None });
     b
 }
 

@@ -13,7 +13,7 @@ fn busy() -> Bench {
     b.now = Now { mono: Mono(2_000_000), ..b.now };
     for leg in OTHERS.into_iter().chain([LegId(5)]) {
         b.command(Command::Open { leg, rtp: local(leg), origins: Arc::default() });
-        b.command(Command::Profile { leg, profile: profile(leg) });
+        b.command(Command::Profile { leg, profile: profile(leg), keys: None });
     }
     b.play(CALLER, Source::Relay(SEAT));
     b.play(LegId(5), Source::Relay(SEAT));

@@ -2,6 +2,7 @@
 
 use super::bench::*;
 use super::*;
+use crate::media::out::Socket;
 use rtp_rs::RtpReader;
 
 #[test]

@@ -4,13 +4,13 @@
 //! bounded by the ports that the switch hands out, since each holds a bound pair.
 
 use crate::base::trap::{self, Trap};
-use crate::base::{LegId, Map, Mono, Now, Rng, RtpStats, Timers};
+use crate::base::{LegId, Map, Mono, Now, Rng, RtpStats, SrtpKeys, Timers};
 use crate::media::inband::Detector;
 use crate::media::keys::Place;
 use crate::media::latch::{Earlier, QUIET, remember};
 use crate::media::leg::{Kind, Leg};
 use crate::media::mixer::MAX_FRAME;
-use crate::media::out::{Effect, Out, Socket};
+use crate::media::out::{Effect, Out};
 use crate::media::playing::{Hears, Playing};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
 use crate::media::speech::Speech;
@@ -99,7 +99,7 @@ impl Shard {
             Command::Bind { rtp } => out.push(Effect::Bind { rtp }),
             Command::Unbind { rtp } => out.push(Effect::Unbind { rtp }),
             Command::Open { leg, rtp, origins } => self.open(now, leg, rtp, origins, out),
-            Command::Profile { leg, profile } => self.profile(now, leg, profile, out),
+            Command::Profile { leg, profile, keys } => self.profile(now, leg, profile, keys, out),
             Command::Proven { leg } => self.with(leg, Leg::proven),
             Command::Play { leg, source } => self.play(now, leg, source, out),
             Command::Keys { leg, capture } => self.with(leg, |leg| leg.capture = capture),
@@ -141,8 +141,12 @@ impl Shard {
             self.pass(now.mono, (leg, press, place), bytes, &packet, out);
         }
         let listener = self.legs.get_mut(&first?)?;
-        let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind)?;
-        Some(Relayed { leg: listener.id, to, bytes })
+        let (to, range) = listener.relay(now.mono, leg, bytes, packet, kind)?;
+        if listener.srtp.is_some() {
+            listener.transmit_copy(&bytes[range], to, out);
+            return None;
+        }
+        Some(Relayed { leg: listener.id, to, bytes: range })
     }
 
     /// A datagram on a leg's RTCP socket.
@@ -221,9 +225,9 @@ impl Shard {
         out.push(Effect::Open { leg, rtp });
     }
 
-    fn profile(&mut self, now: Now, id: LegId, profile: Profile, out: &mut Out) {
+    fn profile(&mut self, now: Now, id: LegId, profile: Profile, keys: Option<Arc<SrtpKeys>>, out: &mut Out) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.set_profile(now.mono, profile, out);
+        leg.set_profile(now.mono, profile, keys, out);
         self.timers.update((id, Task::Silence), profile.may_receive.then(|| now.mono.after(self.config.silence)));
     }
 
@@ -329,9 +333,7 @@ impl Shard {
             copy.extend_from_slice(&bytes[packet.payload.clone()]);
             let moved = Packet { header: packet.header, payload: HEADER..copy.len() };
             if let Some((to, range)) = listener.relay(now, from, &mut copy, moved, kind) {
-                let start = out.bytes.len();
-                out.bytes.extend_from_slice(&copy[range]);
-                out.send_since(start, listener.id, Socket::Rtp, to);
+                listener.transmit_copy(&copy[range], to, out);
             }
             self.copy = copy;
         }
@@ -487,6 +489,10 @@ mod recover_tests;
 #[cfg(test)]
 #[path = "source_tests.rs"]
 mod source_tests;
+
+#[cfg(test)]
+#[path = "srtp_tests.rs"]
+mod srtp_tests;
 
 #[cfg(test)]
 #[path = "shard_tests.rs"]

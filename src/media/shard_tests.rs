@@ -3,6 +3,7 @@
 use super::bench::*;
 use super::*;
 use crate::media::Law;
+use crate::media::out::Socket;
 use rtp_rs::RtpReader;
 
 #[test]

@@ -68,6 +68,7 @@ fn garbage(error: serde_json::Error) -> Unreadable {
 mod tests {
     use super::*;
     use crate::base::RtpStats;
+    use crate::base::Suite;
     use crate::event::seat::{HoldAlarm, SuperviseMode};
     use crate::event::{Author, By, Discarded, MessageEnd, Offered, Party, RecordingAction, RecordingCause, Result};
     use proptest::prelude::*;
@@ -97,7 +98,7 @@ mod tests {
             What::Message { ms: 400, ended: MessageEnd::Key, discarded: Some(Discarded::TooShort) },
             What::Data { key: "诉求".into(), value: "供水".into() },
             What::LegEnded { leg: 3, by: By::Callee, status: None, q850: Some(16) },
-            What::LegMedia { leg: 3, codec: "PCMA".into(), stats },
+            What::LegMedia { leg: 3, codec: "PCMA".into(), srtp: Some(Suite::Counter80), stats },
             What::Ended { result: Result::QueueFull, by: By::Gateway, status: Some(480), q850: None },
             What::Interrupted,
         ] {

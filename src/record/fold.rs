@@ -9,9 +9,8 @@ use super::shape::{
 };
 use super::timing::{Span, Timing};
 use super::zone::Zone;
-use crate::base::RtpStats;
 use crate::base::trap::{self, Trap};
-use crate::base::{Mono, Wall};
+use crate::base::{Mono, RtpStats, Suite, Wall};
 use crate::event::{
     Author, By, Discarded, Entry, MessageEnd, Offered, Party, RecordingAction, RecordingCause, Result, TransferKind,
     TransferResult, What,
@@ -90,7 +89,7 @@ impl<'a> Fold<'a> {
                 let leg = self.leg(*leg, &at);
                 (leg.ended_by, leg.sip_code, leg.q850, leg.ended) = (Some(*by), *status, *q850, Some(at));
             }
-            What::LegMedia { leg, codec, stats } => self.leg(*leg, &at).media = Some(media(codec, stats)),
+            What::LegMedia { leg, codec, srtp, stats } => self.leg(*leg, &at).media = Some(media(codec, *srtp, stats)),
             What::Ended { result, by, status, q850 } => {
                 self.ended(at);
                 let r = &mut self.record;
@@ -326,9 +325,10 @@ impl<'a> Fold<'a> {
     }
 }
 
-fn media(codec: &str, stats: &RtpStats) -> Media {
+fn media(codec: &str, srtp: Option<Suite>, stats: &RtpStats) -> Media {
     let (codec, jitter_ms) = (codec.to_owned(), Some(stats.jitter_ms));
     Media {
+        srtp: srtp.map(|suite| suite.name().to_owned()),
         received: Direction { codec: codec.clone(), packets: stats.received, lost: stats.lost, jitter_ms },
         sent: Direction { codec, packets: stats.sent, lost: stats.peer_lost, jitter_ms: None },
     }

@@ -316,6 +316,9 @@ pub struct Leg {
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Media {
+    /// The suite by which all of its audio was sealed (SRTP); left out where any was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srtp: Option<String>,
     /// From the party to us.
     pub received: Direction,
     /// From us to the party; the loss is what its receiver reports said.

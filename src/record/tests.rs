@@ -99,7 +99,7 @@ fn ended(result: Result, by: By, status: u16, q850: u8) -> What {
 
 fn media(leg: u64) -> What {
     let stats = RtpStats { received: 500, sent: 510, lost: 2, jitter_ms: 1.5, peer_lost: 1, strangers: 0 };
-    What::LegMedia { leg, codec: "PCMA".into(), stats }
+    What::LegMedia { leg, codec: "PCMA".into(), srtp: None, stats }
 }
 
 fn leg_media() -> Value {

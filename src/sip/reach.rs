@@ -1,16 +1,28 @@
 use std::net::IpAddr;
 
-/// Addresses that our media can get to.
+/// The streams that are taken from a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Over plain RTP or SRTP.
+    #[default]
+    Any,
+    Plain,
+    /// Those alone for which the description has keys.
+    Sealed,
+}
+
+/// Addresses that our media can get to, and how they may travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
     pub v4: bool,
     pub v6: bool,
     pub loopback: bool,
+    pub protection: Protection,
 }
 
 impl Reach {
     /// Everything: of somebody whose own addresses are not known.
-    pub const ALL: Reach = Reach { v4: true, v6: true, loopback: true };
+    pub const ALL: Reach = Reach { v4: true, v6: true, loopback: true, protection: Protection::Any };
 
     /// The places that can be got to from any of these. From no other host than ours a loopback address can mean ours.
     pub fn from(ours: &[IpAddr]) -> Reach {
@@ -18,6 +30,7 @@ impl Reach {
             v4: ours.iter().any(IpAddr::is_ipv4),
             v6: ours.iter().any(IpAddr::is_ipv6),
             loopback: ours.iter().any(|ip| ip.is_loopback() || ip.is_unspecified()),
+            protection: Protection::Any,
         }
     }
 
@@ -44,8 +57,8 @@ mod tests {
     #[test]
     fn what_can_be_reached_is_told_by_our_own_addresses() {
         let from = |ours: &[&str]| Reach::from(&ours.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<_>>());
-        assert_eq!(from(&["192.0.2.1"]), Reach { v4: true, v6: false, loopback: false });
-        assert_eq!(from(&["127.0.0.1"]), Reach { v4: true, v6: false, loopback: true });
-        assert_eq!(from(&["2001:db8::1", "192.0.2.1"]), Reach { v4: true, v6: true, loopback: false });
+        assert_eq!(from(&["192.0.2.1"]), Reach { v6: false, loopback: false, ..Reach::ALL });
+        assert_eq!(from(&["127.0.0.1"]), Reach { v6: false, ..Reach::ALL });
+        assert_eq!(from(&["2001:db8::1", "192.0.2.1"]), Reach { loopback: false, ..Reach::ALL });
     }
 }

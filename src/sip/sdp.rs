@@ -1,8 +1,12 @@
 //! Session descriptions: what we read out of one and write into one.
 
+mod crypto;
 mod reading;
 mod writing;
 
+pub use crypto::Crypto;
+
+use crate::sip::reach::Protection;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -33,7 +37,7 @@ pub struct Payload {
     pub payload_type: u8,
 }
 
-/// The parts of a session description that we read and write: one audio stream over RTP/AVP.
+/// The parts of a session description that we read and write: one audio stream over RTP/AVP, or over RTP/SAVP.
 ///
 /// Further m-lines of an offer are remembered so that the answer can refuse each with port 0 (RFC 3264 §6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +56,10 @@ pub struct Sdp {
     /// Milliseconds a packet; 20 when absent.
     pub ptime: u8,
     pub direction: Direction,
+    /// Keys for SRTP of the suites that we know, in the describer's order. Beside RTP/AVP they may be passed over (RFC 8643).
+    pub crypto: Vec<Crypto>,
+    /// It gives some key for SRTP, be it one that we cannot use.
+    pub keyed: bool,
     /// For an offer that was read: index of the audio stream we use and every m-line's start as written
     /// (`video 0 RTP/AVP 96`), so that an answer can be shaped like it.
     pub m_lines: Vec<String>,
@@ -64,8 +72,12 @@ pub struct Sdp {
 pub enum SdpError {
     /// There is no audio stream.
     NoAudio,
-    /// Audio, but not over plain RTP.
+    /// Audio, but over another profile of RTP than we take from this peer.
     Transport,
+    /// Audio over plain RTP, from a peer whose audio is to be sealed.
+    Plain,
+    /// SRTP without a key that we can use.
+    Crypto,
     /// Port 0: the stream is offered as refused, or an answer refuses it (RFC 3264 §6).
     Refused,
     /// No codec that we know.
@@ -82,6 +94,27 @@ pub enum SdpError {
 
 /// The payload type that all the world gives to telephone-event.
 pub const TELEPHONE_EVENT: u8 = 101;
+
+impl Sdp {
+    /// Its stream is one of those that are taken so.
+    pub fn suits(&self, protection: Protection) -> bool {
+        match protection {
+            Protection::Any => true,
+            Protection::Plain => !self.secure(),
+            Protection::Sealed => !self.crypto.is_empty(),
+        }
+    }
+
+    /// Its audio travels by SRTP or not at all.
+    pub fn secure(&self) -> bool {
+        self.m_lines.get(self.audio_index).and_then(|line| line.split(' ').nth(2)).is_some_and(is_secure)
+    }
+}
+
+/// RFC 3711 §12 and RFC 5124: profiles of SRTP whose keys the description gives.
+fn is_secure(profile: &str) -> bool {
+    matches!(profile, "RTP/SAVP" | "RTP/SAVPF")
+}
 
 impl Codec {
     const ALL: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -122,6 +155,8 @@ impl SdpError {
         match self {
             SdpError::NoAudio => (304, "No audio stream"),
             SdpError::Transport => (302, "Only RTP/AVP and RTP/AVPF"),
+            SdpError::Plain => (302, "Only SRTP with a=crypto, over TLS"),
+            SdpError::Crypto => (302, "SRTP wants a=crypto: AES_CM_128_HMAC_SHA1_80, _32, AEAD_AES_128_GCM or AEAD_AES_256_GCM"),
             SdpError::Refused => (304, "No audio stream with a port"),
             SdpError::Codec => (305, "Only PCMA and PCMU"),
             SdpError::Address => (301, "Only a literal address of one host"),
@@ -135,7 +170,8 @@ impl SdpError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::reach::Reach;
+    use crate::base::Suite;
+    use crate::sip::reach::{Protection, Reach};
 
     const OFFER: &str = "v=0\r\no=- 20 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n\
         m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
@@ -227,10 +263,45 @@ mod tests {
         assert_eq!(parse(&OFFER.replace("a=sendrecv", "a=inactive")).direction, Direction::Inactive);
     }
 
+    const CRYPTO: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n\
+        a=crypto:2 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==\r\n\
+        a=crypto:3 AES_192_CM_HMAC_SHA1_80 inline:AAAA\r\n";
+
+    #[test]
+    fn keys_are_read_and_written() {
+        for profile in ["RTP/AVP", "RTP/SAVP", "RTP/SAVPF"] {
+            let sdp = parse(&(OFFER.replace("RTP/AVP", profile) + CRYPTO));
+            let known: Vec<(u32, Suite)> = sdp.crypto.iter().map(|crypto| (crypto.tag, crypto.suite)).collect();
+            assert_eq!(known, [(1, Suite::Counter80), (2, Suite::Gcm128)]);
+            assert_eq!(sdp.secure(), profile != "RTP/AVP");
+            let written = String::from_utf8(sdp.to_bytes().to_vec()).unwrap();
+            assert!(written.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"));
+            assert_eq!(parse(&written).crypto, sdp.crypto);
+            assert!(!format!("{sdp:?}").contains("WVNf") && !format!("{sdp:?}").contains("AAEC"), "{sdp:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_secure_and_a_plain_stream_that_is_taken_which_the_peer_is_to_use() {
+        let both = OFFER.replace("RTP/AVP", "RTP/SAVP") + CRYPTO + "m=audio 40002 RTP/AVP 8\r\n";
+        let plain_first = OFFER.to_owned() + "m=audio 40002 RTP/SAVP 8\r\n" + CRYPTO;
+        let port = |text: &str, protection| {
+            let reach = Reach { protection, ..Reach::ALL };
+            Sdp::parse(text.as_bytes(), reach).map(|sdp| sdp.rtp.port())
+        };
+        assert_eq!(port(&both, Protection::Any), Ok(40000));
+        assert_eq!(port(&both, Protection::Plain), Ok(40002));
+        assert_eq!(port(&plain_first, Protection::Sealed), Ok(40002));
+        assert_eq!(port(OFFER, Protection::Sealed), Err(SdpError::Plain));
+        assert_eq!(port(&(OFFER.to_owned() + CRYPTO), Protection::Sealed), Ok(40000), "keys beside plain RTP are an offer too");
+        assert_eq!(port(&(OFFER.replace("RTP/AVP", "RTP/SAVP") + CRYPTO), Protection::Plain), Err(SdpError::Transport));
+    }
+
     #[test]
     fn what_we_cannot_serve_is_refused() {
         let error = |text: &str| Sdp::parse(text.as_bytes(), Reach::ALL).unwrap_err();
-        assert_eq!(error(&OFFER.replace("RTP/AVP", "RTP/SAVP")), SdpError::Transport);
+        assert_eq!(error(&OFFER.replace("RTP/AVP", "UDP/TLS/RTP/SAVP")), SdpError::Transport);
+        assert_eq!(error(&OFFER.replace("RTP/AVP", "RTP/SAVP")), SdpError::Crypto);
         assert_eq!(error(&OFFER.replace("8 0 101", "18 101")), SdpError::Codec);
         assert_eq!(error(&OFFER.replace("8 0 101", "101")), SdpError::Codec, "keys are no voice");
         assert_eq!(error(&OFFER.replace("192.0.2.7", "phone.example")), SdpError::Address);
@@ -271,7 +342,7 @@ mod tests {
             assert_eq!(read(&[stream(4000, ip)], v4), Err(error), "{ip}");
         }
         for ip in ["ff02::1", "fe80::1", "::1", "::ffff:192.0.2.7", "192.0.2.7"] {
-            let v6 = Reach { v4: false, v6: true, loopback: false };
+            let v6 = Reach { v4: false, loopback: false, ..Reach::ALL };
             assert!(read(&[stream(4000, ip)], v6).is_err(), "{ip}");
         }
         assert!(read(&[stream(4000, "0.0.0.0")], v4).unwrap().rtp.ip().is_unspecified(), "on hold");

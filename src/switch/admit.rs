@@ -365,12 +365,14 @@ impl Switch {
         };
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let pad = Keypad::new(self.dtmf(placer));
+        let emergency = decision.mode == Mode::Emergency;
+        let srtp = self.keys_for(placer, incoming, emergency);
         let origins = self.origins(placer, incoming.flow.remote.ip());
         let home = self.homes.hold(incoming.flow.remote.ip());
         let caller = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
         let theirs = incoming.call_id.clone();
-        let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, home, ..caller };
-        let emergency = decision.mode == Mode::Emergency;
+        let proof = Proof::by(incoming.flow);
+        let caller = Leg { theirs, trunk, seat, pad, srtp, proof, ipv6: incoming.ipv6, home, ..caller };
         let recording = OfCall::new(self.records_from_start(&decision), decision.record);
         let decision = Decision { steps: self.around(now, decision.steps, emergency), ..decision };
         let id = self.begin(now, decision, identity, BTreeMap::from([(CALLER, caller)]), recording);
@@ -472,6 +474,7 @@ mod tests {
             target: Some(Target::at(Transport::Udp, address.parse().unwrap())),
             channels: 1,
             dtmf: Dtmf::Auto,
+            srtp: Default::default(),
             origins: Arc::default(),
             lines_from,
             skills: Default::default(),

@@ -31,7 +31,7 @@ impl Switch {
                 let cause = self.as_the_trunk_says(id, leg_no, cause);
                 self.command(now, id, leg_no, out, |leg| dialog::Command::Hangup { leg, cause });
             }
-            call::Output::Profile { leg: leg_no, profile } => self.profile(id, leg_no, profile, out),
+            call::Output::Profile { leg: leg_no, profile, keys } => self.profile(id, leg_no, (profile, keys), out),
             call::Output::Play { leg: leg_no, audio } => self.play(id, leg_no, &audio, out),
             call::Output::Close { leg: leg_no } => {
                 self.recording_outlives(now, id, leg_no, out);
@@ -94,12 +94,12 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let Some(leg) = active.legs.get_mut(&leg_no) else { return };
         leg.rtp = Some(rtp);
-        let (leg, origins, shard) = (leg.id, leg.origins.clone(), active.shard);
+        let (leg, origins, srtp, shard) = (leg.id, leg.origins.clone(), leg.srtp.clone(), active.shard);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins } });
         self.tap(id, leg_no, out);
         self.attend(id, leg_no, out);
         self.refill(now, shard, out);
-        let local = LocalMedia { rtp, codecs };
+        let local = LocalMedia { rtp, codecs, srtp };
         self.leg_command(now, dialog::Command::Attach { leg, local }, out);
     }
 
@@ -152,7 +152,11 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let person = (leg_no == CALLER).then(|| active.identity.of_hotline());
         let identity = person.as_ref().unwrap_or(&active.identity);
-        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, identity, (id, &active.data));
+        // Loosened only where the keys of what is required cannot travel: a phone that seals takes nothing else.
+        let srtp = if route.srtp.goes_by(flow.proto) { route.srtp } else { route.srtp.for_call(active.emergency) };
+        let srtp = srtp.keys(flow.proto, active.emergency, &mut self.rng);
+        let local = LocalMedia { rtp, codecs: identity.offer_order(&route.codecs), srtp };
+        let dial = route.dial(leg, call_id.clone(), (flow, others), local, identity, (id, &active.data));
         let shard = active.shard;
         let Some(new) = active.legs.get_mut(&leg_no) else { return };
         (new.call_id, new.at, new.ipv6) = (Some(call_id), flow.remote, flow.remote.is_ipv6());

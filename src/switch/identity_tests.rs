@@ -17,6 +17,7 @@ pub(in crate::switch) fn incoming(headers: &[(Name, &'static str)], from: &str) 
         contact: None,
         headers: headers.iter().map(|(name, value)| Header { name: name.clone(), value: (*value).into() }).collect(),
         offer: None,
+        sealed: false,
         ipv6: false,
         reliable: false,
         replaces: None,

@@ -57,7 +57,8 @@ impl Switch {
         let to = identity::number_in(&incoming.uri);
         let (goal, kind) = self.may_go(now, id, &to, TransferKind::Consult)?;
         let late = incoming.offer.is_none();
-        self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, kind, goal, late, done))?;
+        let help = kind == TransferKind::Emergency;
+        self.enter(now, incoming, (id, help), out, |call, done| call.second_line(now, first, kind, goal, late, done))?;
         self.is_emergency(id, kind);
         tracing::info!(call = %id, leg = first.0, to = %Masked(&to), "a seat's second line");
         Ok(())
@@ -66,7 +67,7 @@ impl Switch {
     fn replace(&mut self, now: Now, incoming: &Incoming, old: LegId, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
         let (id, leg_no) = self.leg_calls.get(&old).copied().ok_or(Why::NoSuchLeg)?;
         let late = incoming.offer.is_none();
-        self.enter(now, incoming, id, out, |call, done| call.take_place(now, leg_no, seat, late, done))
+        self.enter(now, incoming, (id, false), out, |call, done| call.take_place(now, leg_no, seat, late, done))
     }
 
     /// The call's first entry is long written: final responses of the new leg may leave at once.
@@ -74,19 +75,21 @@ impl Switch {
         &mut self,
         now: Now,
         incoming: &Incoming,
-        id: CallId,
+        (id, help): (CallId, bool),
         out: &mut Vec<Output>,
         enter: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<LegNo, Refusal>,
     ) -> Result<(), Why> {
         let placer = self.placer(incoming);
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
+        let help = help || self.calls.get(&id).is_some_and(|active| active.emergency);
+        let srtp = placer.as_ref().and_then(|placer| self.keys_for(placer, incoming, help));
         let origins = placer.map(|placer| self.origins(&placer, incoming.flow.remote.ip())).unwrap_or_default();
         let home = self.homes.hold(incoming.flow.remote.ip());
         let leg_no = self.act(now, id, enter)?;
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
         let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
         let (theirs, pad, proof) = (incoming.call_id.clone(), Keypad::new(dtmf), Proof::by(incoming.flow));
-        let leg = Leg { call_id, theirs, pad, proof, ipv6: incoming.ipv6, home, ..new };
+        let leg = Leg { call_id, theirs, pad, srtp, proof, ipv6: incoming.ipv6, home, ..new };
         // The call wants things of it, which are work that is done later.
         if let Some(active) = self.calls.get_mut(&id) {
             active.legs.insert(leg_no, leg);

@@ -4,6 +4,7 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::{Dtmf, Live};
 use crate::base::LegId;
+use crate::dialog::LocalSrtp;
 use crate::media;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub(super) struct Leg {
     /// The seat that placed it.
     pub(super) seat: Option<Arc<str>>,
     pub(super) pad: Keypad,
+    /// Our keys for SRTP with it.
+    pub(super) srtp: Option<Arc<LocalSrtp>>,
     /// Where its media may come from.
     pub(super) origins: Arc<media::Origins>,
     pub(super) proof: Proof,
@@ -60,6 +63,7 @@ impl Leg {
             trunk,
             seat,
             pad,
+            srtp: None,
             origins,
             proof,
             ended,

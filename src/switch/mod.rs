@@ -1,7 +1,5 @@
-//! The switch: all signalling, calls and queues in one state, driven by one thread. Inputs in, outputs out.
-//!
-//! Every input runs to its end before the next: an input makes work (leg events, call inputs, call effects, queue
-//! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
+//! The switch: all signalling, calls and queues in one state, driven by one thread. Inputs in, outputs out. Every input runs to its end
+//! before the next: it makes work, work makes more work, and what leaves the house is pushed to `out` in order.
 
 mod access;
 mod accounts;
@@ -44,6 +42,7 @@ mod seat_log;
 mod seats;
 mod setup;
 mod shift;
+mod srtp;
 mod stopwatch;
 mod supervise;
 mod traced;
@@ -55,6 +54,7 @@ pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
 pub use remote::Remote;
 pub use setup::*;
+pub use srtp::Srtp;
 pub use stopwatch::Timed;
 
 use crate::base::{CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};

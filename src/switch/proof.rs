@@ -2,9 +2,10 @@
 //! caller has answered, an address outside its own networks gets little.
 
 use super::{Output, Switch};
-use crate::base::{CallId, Flow, LegId, Now, Proto};
+use crate::base::{CallId, Flow, LegId, Now, Proto, SrtpKeys};
 use crate::call::LegNo;
 use crate::media;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much audio an address gets that nothing speaks for.
@@ -34,7 +35,13 @@ impl Proof {
 }
 
 impl Switch {
-    pub(super) fn profile(&mut self, id: CallId, leg_no: LegNo, profile: media::Profile, out: &mut Vec<Output>) {
+    pub(super) fn profile(
+        &mut self,
+        id: CallId,
+        leg_no: LegNo,
+        (profile, keys): (media::Profile, Option<Arc<SrtpKeys>>),
+        out: &mut Vec<Output>,
+    ) {
         let mut profile = self.agreed(id, leg_no, profile);
         if let Some(active) = self.calls.get_mut(&id)
             && let Some(leg) = active.legs.get_mut(&leg_no).filter(|leg| leg.proof != Proof::Given)
@@ -45,7 +52,7 @@ impl Switch {
             profile.trial = (!ours).then_some(if active.emergency { emergency } else { audio });
             leg.proof = if ours { Proof::Missing } else { Proof::Awaited };
         }
-        self.media(id, leg_no, out, |leg| media::Command::Profile { leg, profile });
+        self.media(id, leg_no, out, |leg| media::Command::Profile { leg, profile, keys });
     }
 
     /// A request within its dialog: only who has our response can send one.

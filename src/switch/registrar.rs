@@ -12,6 +12,7 @@ use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::{self, Incoming};
 use crate::event::{BindingFact, BindingsFact, Fact, FactKind, Keep};
 use crate::queue;
+use crate::seat::Binding;
 use crate::sip::digest;
 use crate::sip::{Host, Method, Name, NameAddr, Request, Status, Uri};
 use crate::transaction::ServerId;
@@ -250,15 +251,19 @@ impl Switch {
 
     /// The seat's bindings may have changed: queue and journal hear of it.
     fn bound(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) {
-        let (bindings, kept) = match self.ua.registered() {
-            Some(registrar) => (route::registered(registrar, seat), registrar.kept(now, seat)),
-            None => (Vec::new(), Vec::new()),
-        };
+        let registrar = self.ua.registered();
+        let kept = registrar.map(|registrar| registrar.kept(now, seat)).unwrap_or_default();
+        let bindings = registrar.map(|registrar| route::registered(registrar, seat)).unwrap_or_default();
         let key = seat.to_string();
         let before = self.queues.seats().bindings(seat).to_vec();
         if bindings != before {
             let (phones, at) = (bindings.len(), bindings.first().map(|binding| binding.target.place.to_string()));
             tracing::info!(seat = %seat, phones, at, "a seat's phones have changed");
+            let srtp = self.known_seat(seat).map(|known| known.srtp).unwrap_or_default();
+            let goes = |binding: &Binding| binding.target.transport.proto().is_some_and(|proto| srtp.goes_by(proto));
+            if !bindings.iter().all(goes) {
+                tracing::warn!(seat = %seat, "a phone has registered without TLS: its seat requires SRTP, and is called by it for help alone");
+            }
         }
         self.queues.bind(now, seat, bindings, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(super::Work::Queue));

@@ -5,7 +5,7 @@ use super::by_account::{self, ByAccount, Other};
 use super::carriers::Carriers;
 use super::channels::Channels;
 use super::identity::Identity;
-use super::{Dtmf, Fixed, Live, Numbers, Presented, Presents, Remote, Seat, Trunk};
+use super::{Dtmf, Fixed, Live, Numbers, Presented, Presents, Remote, Seat, Srtp, Trunk};
 use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport, Wall};
 use crate::call::Dialled;
 use crate::dialog::{self, Dial, Interval, LocalMedia};
@@ -43,8 +43,9 @@ pub(super) struct Route {
     uri: Uri,
     /// Proxies between us and its phone.
     routes: Vec<NameAddr>,
-    codecs: Vec<Codec>,
+    pub codecs: Vec<Codec>,
     pub dtmf: Dtmf,
+    pub srtp: Srtp,
     pub origins: Arc<Origins>,
     /// The trunk whose channel the leg takes.
     pub trunk: Option<Arc<str>>,
@@ -104,7 +105,7 @@ pub(super) fn route(
                 (emergency || !seats.bindings(name).is_empty()).then_some(())?;
                 to_remote(fixed, setups, seat.remote.as_ref()?, emergency, (channels, carriers))
             }
-            Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
+            Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?, emergency),
             Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
             // One that a reload took away is called where it was when the call began.
             None => former(setups[1], name).and_then(|seat| to_seat(fixed, seat, seat.target.as_ref()?)),
@@ -150,9 +151,11 @@ fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
     Some(Route { within, ..of_seat(fixed, seat, target.clone(), flow) })
 }
 
-/// The phone of the seat that registered last, and its others, each by the flow from which it registered.
-fn to_phone(fixed: &Fixed, seat: &Seat, registrar: &Registrar) -> Option<Route> {
-    let mut ways = registrar.ways(&seat.name);
+/// The phone of the seat that registered last, and its others, each by the flow from which it registered. Those by which the keys
+/// that it requires cannot travel are called last, and for help alone.
+fn to_phone(fixed: &Fixed, seat: &Seat, registrar: &Registrar, emergency: bool) -> Option<Route> {
+    let (sealed, other): (Vec<Way>, _) = registrar.ways(&seat.name).partition(|way| seat.srtp.goes_by(way.flow.proto));
+    let mut ways = sealed.into_iter().chain(other.into_iter().filter(|_| emergency));
     let Way { flow, uri, routes } = ways.next()?;
     let others: Vec<Way> = ways.filter(|way| way.flow.remote.is_ipv4() == flow.remote.is_ipv4()).collect();
     let hosts = others.iter().map(|way| way.flow).chain([flow]).map(|flow| flow.remote.ip());
@@ -172,6 +175,7 @@ fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Ro
         routes: Vec::new(),
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         dtmf: seat.dtmf,
+        srtp: seat.srtp,
         origins: seat.origins.clone(),
         trunk: None,
         sees_all: false,
@@ -226,6 +230,7 @@ fn to_trunk(
         routes: Vec::new(),
         codecs: trunk.codecs.clone(),
         dtmf: trunk.dtmf,
+        srtp: trunk.srtp,
         origins: trunk.origins.clone(),
         trunk: Some(trunk.name.clone()),
         sees_all,
@@ -317,7 +322,7 @@ impl Route {
         leg: LegId,
         call_id: String,
         (flow, others): (Flow, Vec<Other>),
-        rtp: SocketAddr,
+        local: LocalMedia,
         identity: &Identity,
         (call, data): (CallId, &[(String, String)]),
     ) -> Dial {
@@ -343,7 +348,7 @@ impl Route {
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,
-            local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
+            local,
             known_as,
             causes: self.causes.clone(),
             timer: self.timer,

@@ -2,7 +2,7 @@
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use super::remote::Remote;
-use super::{RecordingRules, Rests, Unproven};
+use super::{RecordingRules, Rests, Srtp, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog::{self, Interval};
@@ -161,6 +161,7 @@ pub struct Trunk {
     /// Calls among these that are kept for emergency lines.
     pub reserved: u32,
     pub dtmf: Dtmf,
+    pub srtp: Srtp,
     /// A call that it says an emergency line diverted goes before others.
     pub emergency_history: bool,
     /// It gets the data that seats set for a call.
@@ -234,6 +235,7 @@ pub struct Seat {
     pub remote: Option<Remote>,
     pub channels: u32,
     pub dtmf: Dtmf,
+    pub srtp: Srtp,
     pub origins: Arc<Origins>,
     pub lines_from: LinesFrom,
     pub skills: Skills,
@@ -360,6 +362,7 @@ pub(super) mod tests {
             channels: 1,
             reserved: 0,
             dtmf: Dtmf::Auto,
+            srtp: Srtp::No,
             emergency_history: false,
             call_data: false,
             session_timer: None,

@@ -93,7 +93,8 @@ impl Switch {
             Ok(()) => {
                 let address = self.fixed.media.addresses.iter().find(|address| address.is_ipv6() == incoming.ipv6);
                 let rtp = SocketAddr::new(*address.unwrap_or(&incoming.flow.local.ip()), DISCARD);
-                let local = LocalMedia { rtp, codecs: vec![Codec::Pcma, Codec::Pcmu] };
+                let srtp = self.keys_for(placer, incoming, false);
+                let local = LocalMedia { rtp, codecs: vec![Codec::Pcma, Codec::Pcmu], srtp };
                 self.leg_command(now, Command::Attach { leg, local }, out);
                 self.leg_command(now, Command::Answer { leg }, out);
                 200

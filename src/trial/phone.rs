@@ -252,7 +252,7 @@ impl Line {
     }
 
     fn local(&self) -> io::Result<LocalMedia> {
-        Ok(LocalMedia { rtp: self.rtp.local_addr()?, codecs: vec![Codec::Pcma] })
+        Ok(LocalMedia { rtp: self.rtp.local_addr()?, codecs: vec![Codec::Pcma], srtp: None })
     }
 
     fn turn(&mut self, now: Now) {

@@ -148,7 +148,7 @@ fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[U
     for (i, leg) in (0u64..).zip(&legs as &Vec<Leg>) {
         assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at, origins: Arc::default() }));
         let profile = profile(phones[leg.phone].local_addr().unwrap());
-        assert!(shard.send(Command::Profile { leg: LegId(i), profile }));
+        assert!(shard.send(Command::Profile { leg: LegId(i), profile, keys: None }));
     }
     for i in 0..2 * calls as u64 {
         assert!(shard.send(Command::Play { leg: LegId(i), source: Source::Relay(LegId(i ^ 1)) }));

@@ -33,7 +33,7 @@ fn run(parties: u64, seconds: u64) -> (Duration, u64) {
     let (mut shard, mut out) = (Shard::new(Config::default(), Rng::from_number(1)), Out::default());
     for leg in (0..LEGS).map(LegId) {
         shard.handle(now, Command::Open { leg, rtp: at(leg), origins: Arc::default() }, &mut out);
-        shard.handle(now, Command::Profile { leg, profile: profile(at(leg)) }, &mut out);
+        shard.handle(now, Command::Profile { leg, profile: profile(at(leg)), keys: None }, &mut out);
     }
     for leg in 0..LEGS {
         let call = leg / parties * parties;

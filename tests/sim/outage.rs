@@ -115,7 +115,7 @@ impl Run {
 
 fn ordinary() -> [What; 9] {
     let seat = || Party::Seat { name: "desk".into(), queue: "12345".into() };
-    let media = |leg| What::LegMedia { leg, codec: "PCMA".into(), stats: RtpStats::default() };
+    let media = |leg| What::LegMedia { leg, codec: "PCMA".into(), srtp: None, stats: RtpStats::default() };
     let offered = Offered {
         sip_call_id: "4c1bd5c0-8d0e-11ec-a1f0-6b1f2a3c4d5e@203.0.113.7".into(),
         caller_raw: "<sip:+8613800138000@carrier.example;user=phone>".into(),

@@ -218,7 +218,7 @@ impl Peer {
     }
 
     fn local(&self) -> LocalMedia {
-        LocalMedia { rtp: SocketAddr::new(self.address.ip(), 4000), codecs: vec![Codec::Pcma, Codec::Pcmu] }
+        LocalMedia { rtp: SocketAddr::new(self.address.ip(), 4000), codecs: vec![Codec::Pcma, Codec::Pcmu], srtp: None }
     }
 }
 

@@ -32,6 +32,15 @@ impl Baresip {
         Baresip::with(gateway, &account, gateway.host.ports(2), hertz)
     }
 
+    /// It registers by TLS, and its audio travels by SRTP; by plain RTP, too, unless it is mandatory.
+    pub fn sealed(gateway: &Gateway, user: &str, password: &str, mandatory: bool, hertz: u32) -> Baresip {
+        let (ip, at) = (gateway.host.ip, gateway.tls);
+        let encryption = if mandatory { "srtp-mand" } else { "srtp" };
+        let account =
+            format!("<sip:{user}@{ip}:{at};transport=tls>;auth_user={user};auth_pass={password};regint=60;mediaenc={encryption}");
+        Baresip::with(gateway, &account, gateway.host.ports(2), hertz)
+    }
+
     fn with(gateway: &Gateway, account: &str, port: u16, hertz: u32) -> Baresip {
         let (ip, control) = (gateway.host.ip, gateway.host.port());
         let folder = gateway.folder.path().join(format!("baresip-{port}"));
@@ -42,7 +51,7 @@ impl Baresip {
             "sip_listen {ip}:{port}\nnet_interface {ip}\nrtp_ports 20000-29998\ncall_max_calls 4\ncall_local_timeout 120\n\
              audio_source ausine,{hertz}\nausrc_srate 48000\nausrc_channels 2\n\
              audio_player aubridge,nobody\nsnd_path {path}\naudio_path {path}\n\
-             module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule ausine.so\nmodule aubridge.so\nmodule sndfile.so\n\
+             module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule srtp.so\nmodule ausine.so\nmodule aubridge.so\nmodule sndfile.so\n\
              module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {ip}:{control}\n"
         );
         fs::create_dir_all(&folder).unwrap();

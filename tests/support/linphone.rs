@@ -22,20 +22,44 @@ pub struct Linphone {
 impl Linphone {
     /// It is called `user`, and calls from there; whoever it talks to hears it hum.
     pub fn start(gateway: &Gateway, user: &str, port: u16, hertz: u32) -> Linphone {
-        Linphone::with(gateway, user, port, ("sip_tcp_port=0\nsip_tls_port=0\nauto_net_state_mon=0\n", ""), hertz)
+        Linphone::with(
+            gateway,
+            user,
+            port,
+            ("media_encryption=none\nsip_tcp_port=0\nsip_tls_port=0\nauto_net_state_mon=0\n", ""),
+            hertz,
+        )
     }
 
     /// It registers as `user` by this transport, at that port of the gateway's.
-    pub fn registered(gateway: &Gateway, user: &str, password: &str, (transport, at): (&str, u16), hertz: u32) -> Linphone {
+    pub fn registered(gateway: &Gateway, user: &str, password: &str, by: (&str, u16), hertz: u32) -> Linphone {
+        Linphone::sealed_by("none", gateway, user, password, by, hertz)
+    }
+
+    /// It registers by TLS, and its audio travels by SRTP.
+    pub fn sealed(gateway: &Gateway, user: &str, password: &str, hertz: u32) -> Linphone {
+        Linphone::sealed_by("srtp", gateway, user, password, ("tls", gateway.tls), hertz)
+    }
+
+    fn sealed_by(
+        encryption: &str,
+        gateway: &Gateway,
+        user: &str,
+        password: &str,
+        (transport, at): (&str, u16),
+        hertz: u32,
+    ) -> Linphone {
         let ip = gateway.host.ip;
         // Without ports of its own it connects, and is reached by its connection alone.
         // It does not register before it has seen a network.
-        let ports = "auto_net_state_mon=1\nsip_tcp_port=-2\nsip_tls_port=-2\nverify_server_certs=0\nverify_server_cn=0\ndefault_proxy=0\n";
+        let ports = format!(
+            "media_encryption={encryption}\nauto_net_state_mon=1\nsip_tcp_port=-2\nsip_tls_port=-2\nverify_server_certs=0\nverify_server_cn=0\ndefault_proxy=0\n"
+        );
         let account = format!(
             "[proxy_0]\nreg_proxy=<sip:{ip}:{at};transport={transport}>\nreg_identity=sip:{user}@{ip}\nreg_expires=600\n\
              reg_sendregister=1\npublish=0\n[auth_info_0]\nusername={user}\npasswd={password}\nrealm=hotline\n"
         );
-        Linphone::with(gateway, user, gateway.host.ports(2), (ports, &account), hertz)
+        Linphone::with(gateway, user, gateway.host.ports(2), (&ports, &account), hertz)
     }
 
     fn with(gateway: &Gateway, user: &str, port: u16, (ports, account): (&str, &str), hertz: u32) -> Linphone {
@@ -46,7 +70,7 @@ impl Linphone {
         fs::create_dir_all(folder.join(".local/share/linphone")).unwrap();
         let settings = format!(
             "[sip]\nsip_port={port}\n{ports}bind_address={ip}\ncontact=sip:{user}@{ip}:{port}\n\
-             use_ipv6=0\nipv6_migration_done=1\nmedia_encryption=none\n[rtp]\naudio_rtp_port=20000-29998\n\
+             use_ipv6=0\nipv6_migration_done=1\n[rtp]\naudio_rtp_port=20000-29998\n\
              {account}"
         );
         fs::write(folder.join("settings"), settings).unwrap();

@@ -17,6 +17,8 @@ pub struct Phone {
     rtcp: UdpSocket,
     /// Payload types that it offers or answers.
     pub formats: &'static str,
+    /// Lines with keys for SRTP in its descriptions; none: plain RTP.
+    pub crypto: String,
     /// The number that it names as its own when it calls.
     pub number: String,
     /// More header lines for its INVITE and REFER.
@@ -69,6 +71,7 @@ impl Phone {
             rtp,
             rtcp,
             formats: "8 101",
+            crypto: String::new(),
             number: "13800138000".to_string(),
             headers: "",
             always: "",
@@ -373,10 +376,11 @@ impl Phone {
     fn sdp(&self, direction: &str) -> String {
         let (name, ip, port, formats, version) = (&self.name, self.media.ip(), self.media.port(), self.formats, self.cseq);
         let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+        let (profile, crypto) = (if self.crypto.is_empty() { "RTP/AVP" } else { "RTP/SAVP" }, &self.crypto);
         let events = if formats.ends_with("101") { "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" } else { "" };
         format!(
             "v=0\r\no={name} 1 {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP {formats}\r\n{events}a=ptime:20\r\na={direction}\r\n"
+             m=audio {port} {profile} {formats}\r\n{events}{crypto}a=ptime:20\r\na={direction}\r\n"
         )
     }
 }

@@ -10,6 +10,9 @@ pub trait Softphone {
     /// Registers as the phone's seat by this transport, at that port of the gateway's.
     fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Self;
 
+    /// Registers by TLS, and its audio travels by SRTP; by plain RTP, too, unless it is mandatory.
+    fn sealed(gateway: &Gateway, password: &str, mandatory: bool, hertz: u32) -> Self;
+
     /// Its person takes the call that comes.
     fn answers(&mut self);
 
@@ -41,6 +44,10 @@ impl Softphone for Baresip {
 
     fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Baresip {
         Baresip::registered(gateway, "1001", password, by, hertz)
+    }
+
+    fn sealed(gateway: &Gateway, password: &str, mandatory: bool, hertz: u32) -> Baresip {
+        Baresip::sealed(gateway, "1001", password, mandatory, hertz)
     }
 
     fn answers(&mut self) {
@@ -89,6 +96,10 @@ impl Softphone for Linphone {
 
     fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Linphone {
         Linphone::registered(gateway, "1001", password, by, hertz)
+    }
+
+    fn sealed(gateway: &Gateway, password: &str, _: bool, hertz: u32) -> Linphone {
+        Linphone::sealed(gateway, "1001", password, hertz)
     }
 
     fn answers(&mut self) {

@@ -1,7 +1,6 @@
 //! The JSON Schemas of `config/schemas` against the program that makes them and what it writes.
 
-use hotline::base::RtpStats;
-use hotline::base::{CallId, Mono, Wall};
+use hotline::base::{CallId, Mono, RtpStats, Suite, Wall};
 use hotline::event::{By, Division, Entry, Offered, Party, Result as Outcome, TransferKind, TransferResult, What};
 use hotline::record::amendment::{Amendment, Update, amend};
 use hotline::record::cloudevent::{CloudEvent, Kind};
@@ -58,7 +57,7 @@ fn log() -> Vec<Entry> {
         What::TransferEnded { seq: 1, result: TransferResult::Failed },
         What::TransferEnded { seq: 1, result: TransferResult::Joined },
         What::LegEnded { leg: 0, by: By::Caller, status: None, q850: Some(16) },
-        What::LegMedia { leg: 0, codec: "PCMA".into(), stats },
+        What::LegMedia { leg: 0, codec: "PCMA".into(), srtp: Some(Suite::Counter80), stats },
         What::Ended { result: Outcome::Answered, by: By::Caller, status: None, q850: Some(16) },
     ];
     let entry = |(seq, what): (u32, What)| {

@@ -63,7 +63,7 @@ impl Net {
         let both = [Codec::Pcma, Codec::Pcmu];
         let codecs = [&both[..], &both[..1], &[Codec::Pcmu, Codec::Pcma]][self.rng.below(3) as usize].to_vec();
         let port = 20000 + 2 * self.rng.below(1000) as u16;
-        LocalMedia { rtp: SocketAddr::from(([192, 0, 2, 1], port)), codecs }
+        LocalMedia { rtp: SocketAddr::from(([192, 0, 2, 1], port)), codecs, srtp: None }
     }
 
     /// Does this within so many milliseconds.

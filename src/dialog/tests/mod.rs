@@ -14,6 +14,7 @@ mod peers;
 mod refer;
 mod reliable;
 mod replaces;
+mod sealed;
 mod session;
 mod snapshot;
 mod timer;

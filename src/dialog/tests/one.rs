@@ -289,7 +289,7 @@ fn peers() -> Peers {
 }
 
 pub(super) fn local() -> LocalMedia {
-    LocalMedia { rtp: "192.0.2.1:20000".parse().unwrap(), codecs: vec![Codec::Pcma, Codec::Pcmu] }
+    LocalMedia { rtp: "192.0.2.1:20000".parse().unwrap(), codecs: vec![Codec::Pcma, Codec::Pcmu], srtp: None }
 }
 
 pub(super) fn party(leg: LegId, flow: Flow) -> Dial {

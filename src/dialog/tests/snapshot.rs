@@ -159,7 +159,7 @@ impl Peer {
         }
         let port = self.pick(&["192.0.2.1:20000", "192.0.2.1:20002"]);
         let codecs = self.pick(&[vec![Codec::Pcma, Codec::Pcmu], vec![Codec::Pcmu]]);
-        one.command(Command::Attach { leg, local: LocalMedia { rtp: port.parse().unwrap(), codecs } });
+        one.command(Command::Attach { leg, local: LocalMedia { rtp: port.parse().unwrap(), codecs, srtp: None } });
     }
 
     /// A stranger's request, or one that comes too late.

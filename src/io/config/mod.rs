@@ -35,7 +35,7 @@ pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
 pub use numbers::Side;
-pub use peers::{Codec, DialledFrom, Dtmf, History, LinesFrom, Presented, Seat, SignIn, Transport, Trunk, dns_server};
+pub use peers::{Codec, DialledFrom, Dtmf, History, LinesFrom, Presented, Seat, SignIn, Srtp, Transport, Trunk, dns_server};
 pub use queues::{Callbacks, Messages, Queue, QueueRecord, Survey, WhenNoSeat};
 pub use registrar::{Algorithm, Registrar};
 pub use registration::Registration;

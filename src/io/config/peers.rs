@@ -40,6 +40,7 @@ pub struct Trunk {
     pub channels: u32,
     pub reserved: u32,
     pub dtmf: Dtmf,
+    pub srtp: Srtp,
     pub prack: bool,
     #[serde(deserialize_with = "list")]
     pub media: Vec<String>,
@@ -84,6 +85,7 @@ impl Default for Trunk {
             channels: 100,
             reserved: 0,
             dtmf: Dtmf::Auto,
+            srtp: Srtp::No,
             prack: false,
             media: Vec::new(),
             nat: false,
@@ -174,6 +176,7 @@ pub struct Seat {
     pub transport: Transport,
     pub channels: u32,
     pub dtmf: Dtmf,
+    pub srtp: Srtp,
     #[serde(deserialize_with = "list")]
     pub media: Vec<String>,
     pub nat: bool,
@@ -202,6 +205,7 @@ impl Default for Seat {
             transport: Transport::Udp,
             channels: 1,
             dtmf: Dtmf::Auto,
+            srtp: Srtp::No,
             media: Vec::new(),
             nat: false,
             lines_from: LinesFrom::Port,
@@ -271,6 +275,16 @@ pub enum Dtmf {
     Rfc4733,
     Info,
     Inband,
+}
+
+/// Audio to and from a peer by SRTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    #[default]
+    No,
+    Offer,
+    Require,
 }
 
 /// A form of sound.

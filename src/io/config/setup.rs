@@ -21,7 +21,7 @@ use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
     Dtmf, Fixed, History, JournalDown, Limits, LinesFrom, Live, MediaSetup, Numbers, Presented, Presents, Recorded,
-    RecordingRules, Remote, Rests, Seat, Trunk, UnknownSource, Unproven,
+    RecordingRules, Remote, Rests, Seat, Srtp, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
@@ -194,6 +194,7 @@ fn trunk(config: &Config, name: &str, trunk: &config::Trunk, kept: &Kept) -> Res
         channels: trunk.channels,
         reserved: trunk.reserved,
         dtmf: dtmf(trunk.dtmf),
+        srtp: srtp(trunk.srtp),
         reliable: trunk.prack,
         origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
         emergency_history: trunk.emergency_history,
@@ -271,6 +272,7 @@ fn seat(name: &str, seat: &config::Seat, rules: Rules, plan: &Plan) -> Result<Se
         }),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
+        srtp: srtp(seat.srtp),
         origins: origins(&seat.sources(), &seat.media, seat.nat)?,
         lines_from: match seat.lines_from {
             config::LinesFrom::Port => LinesFrom::Port,
@@ -453,6 +455,14 @@ fn dtmf(dtmf: config::Dtmf) -> Dtmf {
         config::Dtmf::Rfc4733 => Dtmf::Rfc4733,
         config::Dtmf::Info => Dtmf::Info,
         config::Dtmf::Inband => Dtmf::Inband,
+    }
+}
+
+fn srtp(srtp: config::Srtp) -> Srtp {
+    match srtp {
+        config::Srtp::No => Srtp::No,
+        config::Srtp::Offer => Srtp::Offer,
+        config::Srtp::Require => Srtp::Require,
     }
 }
 

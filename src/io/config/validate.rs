@@ -13,6 +13,7 @@ mod reach;
 mod registrar;
 mod registration;
 mod remote;
+mod srtp;
 mod trunks;
 mod twins;
 mod values;
@@ -45,6 +46,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.outbound(config);
     check.registrar(config);
     check.registrations(config);
+    check.sealed(config);
     check.keys(config);
     check.media(config);
     check.limits(config);
@@ -67,6 +69,7 @@ pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.noticed_late(config);
     check.unread_credentials(config);
     check.untrusted(config);
+    check.sealed_in_vain(config);
     check.findings.extend(layers.unread().iter().cloned());
     check.findings
 }

@@ -52,6 +52,9 @@ struct LegShown {
     on_hold: bool,
     /// A seat that the others do not hear, by its own wish 静音
     muted: bool,
+    /// The suite by which its audio is sealed, left out where it is not 语音加密（SRTP）套件
+    #[serde(skip_serializing_if = "Option::is_none")]
+    srtp: Option<&'static str>,
 }
 
 impl CallShown {
@@ -62,6 +65,7 @@ impl CallShown {
             state: leg.state,
             on_hold: leg.on_hold,
             muted: leg.muted,
+            srtp: leg.srtp.map(|suite| suite.name()),
         };
         CallShown {
             id: call.id.to_string(),

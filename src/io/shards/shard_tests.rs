@@ -65,7 +65,7 @@ impl Bench {
             may_receive: true,
             trial: None,
         };
-        self.shard.send(Command::Profile { leg: LegId(leg), profile });
+        self.shard.send(Command::Profile { leg: LegId(leg), profile, keys: None });
     }
 
     fn relay(&self) {

@@ -17,7 +17,18 @@ impl Leg {
             self.strangers += 1;
             return false;
         }
-        let Some(received) = rtcp::read(bytes, self.egress.ssrc()) else { return false };
+        let ours = self.egress.ssrc();
+        let received = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+            None => rtcp::read(bytes, ours),
+            Some(srtp) => match srtp.open_rtcp(bytes) {
+                Some(plain) => rtcp::read(plain, ours),
+                None => {
+                    self.strangers += 1;
+                    None
+                }
+            },
+        };
+        let Some(received) = received else { return false };
         if self.trial.runs() && profile.rtp.is_some_and(|rtp| rtp.ip() == from.ip()) {
             self.trial.pass();
         }
@@ -45,7 +56,13 @@ impl Leg {
         if bye {
             rtcp::write_bye(&mut out.bytes, self.egress.ssrc());
         }
-        out.send_since(start, self.id, socket, to);
+        let start = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+            None => Some(start),
+            Some(srtp) => srtp.seal_rtcp(&mut out.bytes, start),
+        };
+        if let Some(start) = start {
+            out.send_since(start, self.id, socket, to);
+        }
     }
 
     pub fn stats(&self) -> RtpStats {

@@ -1,7 +1,7 @@
 //! Reading a session description over the `sdp-types` crate, which parses the lines; what they mean to us is here.
 
-use super::{Codec, Direction, Payload, Sdp, SdpError, TELEPHONE_EVENT};
-use crate::sip::reach::Reach;
+use super::{Codec, Crypto, Direction, Payload, Sdp, SdpError, TELEPHONE_EVENT, is_secure};
+use crate::sip::reach::{Protection, Reach};
 use crate::sip::text::number;
 use sdp_types::{Attribute, Media, Session};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,8 @@ const PAYLOAD_TYPES: usize = 128;
 /// More lines of the kinds that we read, or a longer one, are not either. A browser's offer with video has some 200 lines.
 const MAX_LINES: usize = 1000;
 const MAX_LINE: usize = 1024;
+/// Phones offer one key for each suite.
+const MAX_KEYS: usize = 16;
 
 impl Sdp {
     /// The first audio stream that lives and that we can take (RFC 3264 §6): a description without one is no session.
@@ -32,6 +34,8 @@ impl Sdp {
             telephone_event: telephone_event(audio),
             ptime: ptime(audio),
             direction: direction(&audio.attributes).or_else(|| direction(&session.attributes)).unwrap_or(Direction::SendRecv),
+            crypto: crypto(audio),
+            keyed: audio.has_attribute("crypto"),
             m_lines,
             audio_index,
         })
@@ -98,11 +102,15 @@ fn judge(session: &Session, audio: &Media, reach: Reach) -> Result<(SocketAddr, 
     if !audio.media.eq_ignore_ascii_case("audio") {
         return Err(SdpError::NoAudio);
     }
-    if audio.proto != "RTP/AVP" && audio.proto != "RTP/AVPF" {
+    let secure = is_secure(&audio.proto);
+    if !secure && audio.proto != "RTP/AVP" && audio.proto != "RTP/AVPF" || secure && reach.protection == Protection::Plain {
         return Err(SdpError::Transport);
     }
     if audio.port == 0 {
         return Err(SdpError::Refused);
+    }
+    if (secure || reach.protection == Protection::Sealed) && crypto(audio).is_empty() {
+        return Err(if secure { SdpError::Crypto } else { SdpError::Plain });
     }
     let payloads = payloads(audio);
     if payloads.is_empty() {
@@ -128,6 +136,12 @@ fn rtcp(audio: &Media, rtp: SocketAddr) -> Option<SocketAddr> {
     let port = number(fields.next()?.as_bytes())?;
     let ip = fields.nth(2).and_then(|ip| ip.parse().ok()).unwrap_or(rtp.ip());
     Some(SocketAddr::new(ip, port))
+}
+
+/// Keys for SRTP that we can use.
+fn crypto(audio: &Media) -> Vec<Crypto> {
+    let values = audio.attributes.iter().filter(|a| a.attribute == "crypto").filter_map(|a| a.value.as_deref());
+    values.filter_map(Crypto::read).take(MAX_KEYS).collect()
 }
 
 fn formats(audio: &Media) -> impl Iterator<Item = u8> {

@@ -47,6 +47,9 @@ impl Sdp {
             write!(out, "a=rtpmap:{t} telephone-event/8000\r\na=fmtp:{t} 0-15\r\n")?;
         }
         write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime, self.direction.name())?;
+        for crypto in &self.crypto {
+            write!(out, "a=crypto:{} {} inline:{}\r\n", crypto.tag, crypto.suite.name(), crypto.key.text())?;
+        }
         if let Some(rtcp) = self.rtcp {
             write!(out, "a=rtcp:{} IN {} {}\r\n", rtcp.port(), address_type(rtcp.ip()), Dotted(rtcp.ip()))?;
         }

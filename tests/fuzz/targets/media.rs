@@ -4,8 +4,8 @@
 //! a stranger; `cr` and `sr` are the ports of RTCP. `t` lets milliseconds pass, other words are commands.
 
 use super::work::counted;
-use hotline::base::{LegId, Mono, Now, Rng, Wall};
-use hotline::media::{Command, Config, Effect, Event, Law, Out, Profile, Prompt, Shard, Socket, Source};
+use hotline::base::{LegId, MasterKey, Mono, Now, Rng, SrtpKeys, Suite, Wall};
+use hotline::media::{Command, Config, Effect, Event, Law, Out, Profile, Prompt, Shard, Socket, Source, Srtp};
 use rtp_rs::RtpReader;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ struct Bench {
     out: Out,
     /// The stream that each leg was sent: its SSRC and the last sequence number.
     streams: BTreeMap<LegId, (u32, u16)>,
+    /// The ends of those whose audio is sealed.
+    sealed: BTreeMap<LegId, Srtp>,
     sent: usize,
     keys: usize,
 }
@@ -43,10 +45,11 @@ impl Bench {
     fn new() -> Bench {
         let now = Now { mono: Mono(1_000_000), wall: Wall(1_700_000_000_000_000) };
         let shard = Shard::new(Config::default(), Rng::from_number(1));
-        let mut bench = Bench { shard, now, out: Out::default(), streams: BTreeMap::new(), sent: 0, keys: 0 };
+        let mut bench =
+            Bench { shard, now, out: Out::default(), streams: BTreeMap::new(), sealed: BTreeMap::new(), sent: 0, keys: 0 };
         for leg in [CALLER, SEAT] {
             bench.command(Command::Open { leg, rtp: local(leg), origins: Arc::default() });
-            bench.command(Command::Profile { leg, profile: profile(leg) });
+            bench.command(Command::Profile { leg, profile: profile(leg), keys: None });
         }
         bench.command(Command::Play { leg: CALLER, source: Source::Relay(SEAT) });
         bench.command(Command::Play { leg: SEAT, source: Source::Relay(CALLER) });
@@ -57,7 +60,10 @@ impl Bench {
         let leg = if word.starts_with(['c', 'C']) { CALLER } else { SEAT };
         let play = |source| Command::Play { leg, source };
         match word {
-            "c" | "s" => self.rtp(leg, peer(leg), hex(rest)),
+            "c" | "s" => {
+                let packet = self.says(leg, hex(rest));
+                self.rtp(leg, peer(leg), packet);
+            }
             "C" | "S" => self.strange(|bench| bench.rtp(leg, stranger(), hex(rest))),
             "cr" | "sr" => self.rtcp(leg, rtcp_peer(leg), &hex(rest)),
             "CR" | "SR" => self.strange(|bench| bench.rtcp(leg, stranger(), &hex(rest))),
@@ -69,11 +75,29 @@ impl Bench {
                 let audio = Prompt { name: "p".into(), version: "1".into(), a_law: vec![0xd5; 1600], mu_law: vec![0xff; 1600] };
                 self.command(play(Source::Prompt { audio: Arc::new(audio), repeat: false, cue: 1 }));
             }
+            "c-seal" | "s-seal" => self.seal(leg),
             "c-inband" | "s-inband" => self.command(Command::Inband { leg, on: true }),
             "c-capture" | "s-capture" => self.command(Command::Keys { leg, capture: true }),
             "c-key" | "s-key" => self.command(Command::SendKey { leg, key: rest.last().map_or('5', |b| char::from(*b)) }),
             _ => {}
         }
+    }
+
+    /// From now on the leg's audio is sealed, by the same keys each time.
+    fn seal(&mut self, leg: LegId) {
+        let suite = if leg == CALLER { Suite::Counter80 } else { Suite::Gcm256 };
+        let (ours, theirs) = (MasterKey::new(suite, &[1; 46]), MasterKey::new(suite, &[2; 46]));
+        let keys = Arc::new(SrtpKeys { suite, sent: ours, received: theirs });
+        self.command(Command::Profile { leg, profile: profile(leg), keys: Some(keys) });
+        let theirs = || Srtp::new(Arc::new(SrtpKeys { suite, sent: theirs, received: ours }));
+        self.sealed.entry(leg).or_insert_with(theirs);
+    }
+
+    /// A packet as its phone sends it: one that it cannot seal goes as it is.
+    fn says(&mut self, leg: LegId, packet: Vec<u8>) -> Vec<u8> {
+        let Some(end) = self.sealed.get_mut(&leg) else { return packet };
+        let mut out = packet.clone();
+        end.seal(&mut out, 0).map_or(packet, |at| out.split_off(at))
     }
 
     fn command(&mut self, command: Command) {
@@ -143,11 +167,19 @@ impl Bench {
     fn leaves(&mut self, leg: LegId, socket: Socket, to: SocketAddr, packet: &[u8]) {
         self.sent += 1;
         assert!(packet.len() <= LONGEST, "{} bytes", packet.len());
+        let mut packet = packet.to_vec();
+        if let Some(end) = self.sealed.get_mut(&leg) {
+            let length = match socket {
+                Socket::Rtcp => end.open_rtcp(&packet).map(<[u8]>::len),
+                Socket::Rtp => end.open(&mut packet),
+            };
+            packet.truncate(length.expect("sealed, and by a number that was not used"));
+        }
         if socket == Socket::Rtcp {
             return assert_eq!((to, packet[0] >> 6), (rtcp_peer(leg), 2));
         }
         assert_eq!(to, peer(leg));
-        let rtp = RtpReader::new(packet).unwrap_or_else(|e| panic!("{e:?}: {}", packet.escape_ascii()));
+        let rtp = RtpReader::new(&packet).unwrap_or_else(|e| panic!("{e:?}: {}", packet.escape_ascii()));
         let (ssrc, sequence) = (rtp.ssrc(), u16::from(rtp.sequence_number()));
         if let Some((before, last)) = self.streams.insert(leg, (ssrc, sequence)) {
             let step = sequence.wrapping_sub(last) as i16;

@@ -18,11 +18,24 @@ pub fn target(data: &[u8]) {
     let printed = sdp.to_bytes();
     let again = Sdp::parse(&printed, Reach::ALL).unwrap_or_else(|e| panic!("{e:?}: {}", printed.escape_ascii()));
     let known = |sdp: &Sdp| {
-        let Sdp { session, rtp, rtcp, rtcp_mux, payloads, telephone_event, ptime, direction, audio_index, m_lines } = sdp.clone();
-        (session, rtp, rtcp, rtcp_mux, payloads, telephone_event, ptime, direction, audio_index, m_lines.len())
+        let Sdp {
+            session,
+            rtp,
+            rtcp,
+            rtcp_mux,
+            payloads,
+            telephone_event,
+            ptime,
+            direction,
+            crypto,
+            keyed: _,
+            audio_index,
+            m_lines,
+        } = sdp.clone();
+        (session, rtp, rtcp, rtcp_mux, payloads, telephone_event, ptime, direction, crypto, audio_index, m_lines.len())
     };
     assert_eq!(known(&again), known(&sdp), "{}", printed.escape_ascii());
-    let narrow = Reach { v4: true, v6: false, loopback: false };
+    let narrow = Reach { v6: false, loopback: false, ..Reach::ALL };
     if let Ok(sdp) = Sdp::parse(data, narrow) {
         assert!(sdp.rtp.is_ipv4() && !sdp.rtp.ip().is_loopback() && !sdp.rtp.ip().is_multicast(), "{sdp:?}");
         assert!(sdp.rtcp.is_none_or(|rtcp| rtcp.is_ipv4() && !rtcp.ip().is_loopback()), "{sdp:?}");

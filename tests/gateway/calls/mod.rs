@@ -26,6 +26,7 @@ mod refer;
 mod registered;
 mod rows;
 mod rules;
+mod sealed;
 mod seats;
 mod softphones;
 mod stages;
