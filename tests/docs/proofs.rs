@@ -1,6 +1,7 @@
-//! Promises to a carrier's engineer: each scenario of `tests/conformance` names tests, and they are there and run.
+//! Promises to a carrier's engineer: each scenario of `tests/conformance` and each row of the page about RFCs names tests, and
+//! they are there and run.
 
-use crate::pages::root;
+use crate::pages::{Page, root};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::Path;
 use toml::Spanned;
 
 const SCENARIOS: &str = "tests/conformance";
+const PAGE: &str = "docs/rfc.md";
 /// A program of tests that `tests/run` leaves out: it needs Request Tracker.
 const NOT_RUN: &str = "request_tracker";
 
@@ -166,6 +168,44 @@ fn scenarios_name_tests_that_run() {
     assert!(all.len() > 100, "{} scenarios", all.len());
 }
 
+/// The faults of one row: RFC, about, supported, how far, tests.
+fn judged_row(row: &str, sources: &Sources) -> Vec<String> {
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    let [rfc, about, supported, how_far, tests] = cells[..] else { return vec![format!("{} cells", cells.len())] };
+    let mut wrong = Vec::new();
+    if rfc.is_empty() || about.is_empty() {
+        wrong.push("says of nothing that it is supported".to_owned());
+    }
+    match supported {
+        "no" => {}
+        "yes" | "partly" if tests.is_empty() => wrong.push(format!("{rfc} names no test")),
+        "partly" if how_far.is_empty() => wrong.push(format!("{rfc} does not say how far")),
+        "yes" | "partly" => {}
+        other => wrong.push(format!("`{other}` is not yes, partly or no")),
+    }
+    for test in tests.split(", ").filter(|test| !test.is_empty()) {
+        match test.strip_prefix('`').and_then(|test| test.strip_suffix('`')) {
+            Some(name) => wrong.extend(sources.fault(name)),
+            None => wrong.push(format!("`{test}` is no name of a test")),
+        }
+    }
+    wrong
+}
+
+#[test]
+fn whatever_is_supported_names_tests_that_run() {
+    let (sources, page, mut wrong, mut all) = (Sources::read(), Page::read(PAGE), Vec::new(), BTreeMap::new());
+    let is_row = |line: &str| line.starts_with('|') && !line.starts_with("| RFC | ") && !line.starts_with("|-");
+    for (number, row) in (1..).zip(page.text.lines()).filter(|(_, line)| is_row(line)) {
+        wrong.extend(judged_row(row, &sources).into_iter().map(|why| format!("{PAGE}:{number}: {why}")));
+        if let Some(before) = all.insert(row.split('|').nth(1), number) {
+            wrong.push(format!("{PAGE}:{number}: stands at line {before} too"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    assert!(all.len() > 50, "{} rows", all.len());
+}
+
 /// The judges themselves: a check that cannot fail would be worth nothing.
 #[test]
 fn the_checks_see_what_they_should() {
@@ -194,4 +234,17 @@ fn the_checks_see_what_they_should() {
     }
     let same = judged(&format!("{sound}{}", sound.replace("Does it.", "does IT .")), &sources).1;
     assert!(same.len() == 2 && same[0].1 == same[1].1, "{same:?}");
+    let row = "| RFC 1 | it | yes | | `src/x.rs::a` |";
+    assert_eq!(judged_row(row, &sources), [""; 0]);
+    for (is, instead) in [
+        ("yes", "partly"),
+        ("yes", "perhaps"),
+        ("`src/x.rs::a`", ""),
+        ("::a", "::d"),
+        ("`src", "src"),
+        ("| it", ""),
+        ("| it |", "| |"),
+    ] {
+        assert_eq!(judged_row(&row.replacen(is, instead, 1), &sources).len(), 1, "{instead}");
+    }
 }
