@@ -10,6 +10,7 @@ mod package;
 mod pages;
 #[path = "../support/ports.rs"]
 mod ports;
+mod profiles;
 mod proofs;
 
 use pages::{ENGLISH, Page, bare, in_chinese, is_chinese, root};

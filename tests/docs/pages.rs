@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 pub const ENGLISH: &[&str] = &[
     "README.md",
     "docs/trunk.md",
+    "docs/trunk-in-an-hour.md",
     "docs/dial-plan.md",
     "docs/operate.md",
     "docs/metrics.md",
