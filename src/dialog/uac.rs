@@ -37,6 +37,8 @@ pub(super) struct Calling {
     heard: Option<usize>,
     /// Provisional statuses told.
     told: Vec<Status>,
+    /// It rings there, by the present way.
+    rings: bool,
     /// Timer C (§16.6 step 11): until then a final response must come.
     until: Mono,
     /// The present hop, and the others in order (RFC 3263 §4.3).
@@ -92,7 +94,20 @@ impl Calling {
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let (until, respond) = (timer_c(cx), respond(cx, &dial));
         let (early, told, before) = (Vec::new(), Vec::new(), Vec::new());
-        Box::new(Calling { client, seq: SEQ, offered, early, heard: None, told, until, dial, respond, refusal: None, before })
+        Box::new(Calling {
+            client,
+            seq: SEQ,
+            offered,
+            early,
+            heard: None,
+            told,
+            rings: false,
+            until,
+            dial,
+            respond,
+            refusal: None,
+            before,
+        })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -155,14 +170,14 @@ impl Calling {
         let of_number = refused.as_ref().is_some_and(|refused| refused.is_of_number());
         let end = End::refused(response, refused);
         let of_hop = matches!(end.said(), Some(430 | 503));
-        let of_person = self.told.contains(&Status(180)) || matches!(end.said(), Some(486 | 600..=699));
+        let of_person = self.rings || matches!(end.said(), Some(486 | 600..=699));
         let why = match end.said() {
             Some(503) => HopEnd::Unavailable { retry_after: response.headers.retry_after() },
             _ => HopEnd::Moved,
         };
         if !of_number && (of_hop || self.dial.every_way && !of_person) {
             // A server that keeps the transaction that it has refused would take the same number for a circle (RFC 3261 §8.2.2.2).
-            self.seq += u32::from(!of_hop);
+            self.seq += u32::from(!of_hop || self.dial.every_way);
             if self.next_hop(cx, why) {
                 let of_party = !matches!(end.said(), Some(401 | 403 | 407 | 430 | 482 | 503));
                 self.refusal = self.refusal.or(of_party.then(|| Box::new(end)));
@@ -323,7 +338,7 @@ impl Calling {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
         self.client = cx.request(self.dial.flow, invite, Purpose::Invite);
-        (self.until, self.respond) = (timer_c(cx), respond(cx, &self.dial));
+        (self.until, self.respond, self.rings) = (timer_c(cx), respond(cx, &self.dial), false);
         self.forget_branches(cx);
     }
 
@@ -376,6 +391,7 @@ impl Calling {
             early.failed |= response.status.0 == 199;
             self.listen(cx, at);
         }
+        self.rings |= response.status.0 == 180;
         // A branch that has failed is no progress of the call.
         if response.status.0 != 199 && !self.told.contains(&response.status) {
             self.told.push(response.status);

@@ -1,7 +1,7 @@
 //! Codes that mean at one trunk what the RFCs do not say: what a refusal there means for the call, its seat and its number, and
 //! which code of ours a trunk is given.
 
-use super::{Output, Switch, Trunk};
+use super::{Active, Output, Switch, Trunk};
 use crate::base::{CallId, Masked, Meaning, Now, Wall};
 use crate::call::{CALLER, LegNo};
 use crate::dialog::{Cause, End};
@@ -61,9 +61,11 @@ impl Switch {
         }
     }
 
-    /// A refusal of ours as the caller's trunk wants it.
+    /// A refusal of ours as the caller's trunk wants it. A call for help that we cannot take gets 503, by which its network tries another
+    /// gateway.
     pub(super) fn as_the_trunk_says(&self, id: CallId, leg_no: LegNo, cause: Cause) -> Cause {
-        let caller = self.calls.get(&id).filter(|_| leg_no == CALLER);
+        let stands = |active: &Active| leg_no != CALLER || active.emergency && cause.status == 503;
+        let caller = self.calls.get(&id).filter(|active| !stands(active));
         let trunk = caller.and_then(|active| {
             let name = active.legs.get(&leg_no)?.trunk.as_ref()?;
             active.setup.trunks.iter().find(|trunk| trunk.name == *name)

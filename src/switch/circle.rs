@@ -12,8 +12,9 @@ use crate::plan::{self, Decision, Mode, Step, Target};
 use crate::sip::Name;
 use crate::ua::registration::Shows;
 
-/// Calls of one caller that ring at one target, where nothing tells a call that came back from another person of the same number.
-const ALIKE: usize = 3;
+/// Calls of one caller that ring at one target, where nothing tells a call that came back from another person of the same number, such
+/// as of a company: so many seldom ring at once, and a circle has as many soon.
+const ALIKE: usize = 8;
 
 impl Switch {
     /// Tells whether this caller came from there: by the headers where they survive, else since another call of the same

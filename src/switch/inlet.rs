@@ -49,7 +49,7 @@ impl Switch {
                     self.peer_heard(now, flow);
                 }
                 // Anybody can write a response that answers nothing (RFC 3261 §17.1.3).
-                if let Some(asked) = self.ua.received(now, flow, message) {
+                if let Some(asked) = self.ua.received(now, flow, message).filter(|asked| self.is_of_one_peer(*asked, flow)) {
                     self.note_signs_of_life(now, asked, None);
                     self.peer_heard(now, asked);
                 }
@@ -61,6 +61,12 @@ impl Switch {
                 }
             }
         }
+    }
+
+    /// The peer that was asked answers, from whichever of its hosts.
+    fn is_of_one_peer(&self, asked: Flow, answers: Flow) -> bool {
+        let (one, other) = (asked.remote.ip(), answers.remote.ip());
+        one == other || self.ua.peers().same(one, other) || self.setup.seats.iter().any(|seat| seat.owns(one) && seat.owns(other))
     }
 
     /// The legs hear what the transactions have for them. What is sent leaves at once, what the legs say becomes work.

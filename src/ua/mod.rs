@@ -160,13 +160,12 @@ impl Ua {
         &mut self.rng
     }
 
-    /// Gives the flow of the request of ours that this answers (see [`Transactions::received`]), where the peer that was asked
-    /// does, from whichever of its hosts.
+    /// Gives the flow of the request of ours that this answers (see [`Transactions::received`]).
     pub fn received(&mut self, now: Now, flow: Flow, message: Message) -> Option<Flow> {
         let source = self.peers.source(flow.remote.ip());
         let answered = self.transactions.received(now, flow, source, message, &mut self.scratch);
         self.sort();
-        answered.filter(|asked| self.peers.same(asked.remote.ip(), flow.remote.ip()))
+        answered
     }
 
     /// A connection is gone.

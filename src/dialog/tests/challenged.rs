@@ -325,6 +325,14 @@ fn the_word_of_a_person_ends_it_and_the_last_way_does_not_hide_it() {
     one.events.clear();
     one.challenged(&first, 480, no.clone());
     assert_eq!(one.ended(), (EndedBy::Peer, Some(480)), "it has rung there");
+    // It has rung by a way that failed: nobody has said a word by the next.
+    let (mut one, first) = dialled();
+    one.receive(Message::Response(answer(&first, 180, "theirs", None)));
+    one.challenged(&first, 503, no.clone());
+    let second = one.request();
+    assert_eq!(text(&second, &Name::CSeq), "2 INVITE");
+    one.challenged(&second, 403, no.clone());
+    assert_eq!(one.request().method, Method::Invite);
     // The line does not know the number; the other ways may not be used at all.
     let (mut one, first) = dialled();
     one.challenged(&first, 404, no.clone());

@@ -192,7 +192,10 @@ impl Resolver {
                 return hops;
             }
         }
-        line.names().kept.remove(target);
+        // What the system knew before serves on while nobody knows better.
+        if line.own || !hops.is_empty() {
+            line.names().kept.remove(target);
+        }
         hops
     }
 

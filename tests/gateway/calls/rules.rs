@@ -79,7 +79,7 @@ const RULES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "Platforms that send callers to each other do not do so for ever.",
-        "src/switch/command.rs goes_in_circles",
+        "src/switch/circle.rs goes_in_circles",
         &["a_caller_who_comes_back_is_not_sent_in_a_circle", "another_person_of_the_same_number_came_from_elsewhere"],
     ),
 ];

@@ -55,7 +55,18 @@ fn complaints(document: &Value, schema: &Value, value: &Value, at: &str, found: 
                     found.push(format!("{at}: {value} is less than {rule}"));
                 }
             }
-            "enum" | "format" | "description" => {}
+            "oneOf" => {
+                let fits = |schema: &&Value| {
+                    let mut found = Vec::new();
+                    complaints(document, schema, value, at, &mut found);
+                    found.is_empty()
+                };
+                if rule.as_array().unwrap().iter().filter(fits).count() != 1 {
+                    found.push(format!("{at}: {value} is not just one of {rule}"));
+                }
+            }
+            "const" if value != rule => found.push(format!("{at}: {value} is not {rule}")),
+            "enum" | "const" | "format" | "description" => {}
             word => panic!("{at}: this test does not know `{word}`"),
         }
     }
