@@ -19,7 +19,7 @@ const RECEIVERS: usize = 4;
 
 /// Both directions, each with those states that are kept, the one in use at the end.
 pub struct Srtp {
-    /// What is agreed now is SRTP.
+    /// SRTP is agreed now.
     on: bool,
     senders: Vec<Sender>,
     receivers: Vec<Receiver>,
@@ -99,7 +99,7 @@ impl Srtp {
         let (index, length) = match (rtp.open(bytes, header, ssrc, index), turned) {
             (Some(length), _) => (index, length),
             (None, Some(turned)) => {
-                // What is not authentic may have been overwritten.
+                // Packets that are not authentic may have been overwritten.
                 bytes.copy_from_slice(plain);
                 (turned, rtp.open(bytes, header, ssrc, turned)?)
             }
