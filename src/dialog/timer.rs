@@ -29,11 +29,11 @@ impl Interval {
         (seconds >= MIN_SE).then_some(Interval { seconds, least: None, lengthened: 0 })
     }
 
-    /// 422 (§7.3): false when so much was asked for already, or is more than a day.
+    /// 422 (§7.3): false when as much was asked for already, so that the refusal means something else, or when it is more than a day.
     pub(super) fn lengthen(&mut self, least: u32) -> bool {
-        let more = self.least.is_none_or(|before| before < least) && least <= MAX_SE && self.lengthened < MOST_LENGTHENED;
+        let more = self.seconds < least && least <= MAX_SE && self.lengthened < MOST_LENGTHENED;
         if more {
-            *self = Interval { seconds: self.seconds.max(least), least: Some(least), lengthened: self.lengthened + 1 };
+            *self = Interval { seconds: least, least: Some(least), lengthened: self.lengthened + 1 };
         }
         more
     }
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(asked(&interval), ["600", "600"]);
         assert!(!interval.lengthen(600) && interval.lengthen(700) && interval.lengthen(800) && !interval.lengthen(900));
         let mut long = Interval::of(Duration::from_secs(1800)).unwrap();
-        assert!(long.lengthen(120));
-        assert_eq!(asked(&long), ["1800", "120"]);
+        assert!(!long.lengthen(120) && !long.lengthen(1800));
+        assert_eq!(asked(&long), ["1800"]);
     }
 }
