@@ -50,7 +50,7 @@ impl Switch {
             Placer::Trunk(i) => self.setup.trunks[*i].srtp,
             Placer::Seat(i) | Placer::Nameless { lender: i, .. } => self.setup.seats[*i].srtp,
         };
-        // Who asks for help has whatever it offers.
+        // A caller who needs help has whatever it offers.
         let srtp = if emergency && incoming.sealed && srtp == Srtp::No { Srtp::Offer } else { srtp.for_call(emergency) };
         srtp.keys(incoming.flow.proto, emergency, &mut self.rng)
     }

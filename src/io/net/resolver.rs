@@ -192,7 +192,7 @@ impl Resolver {
                 return hops;
             }
         }
-        // What the system knew before serves on while nobody knows better.
+        // The system's answer of before serves on while nobody knows better.
         if line.own || !hops.is_empty() {
             line.names().kept.remove(target);
         }
