@@ -1,6 +1,7 @@
 //! Seats whose phones register: softphones that people use, and those who would like to be one.
 
 use super::assert_answered;
+use super::softphones::takes_a_call;
 use crate::support::baresip::Baresip;
 use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::linphone::Linphone;
@@ -36,12 +37,7 @@ fn registers_talks_and_holds<S: Softphone>(algorithms: &'static str, transport: 
     let gateway = Gateway::start(&spec(algorithms));
     let mut seat = S::registered(&gateway, PASSWORD, by(&gateway, transport), SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
-    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
-    caller.invite("12345");
-    seat.answers();
-    let answer = caller.status(200, "INVITE");
-    caller.ack();
-    seat.talks();
+    let (mut caller, answer) = takes_a_call(&gateway, &mut seat);
     let _hum = caller.hum(&answer, CALLER);
     let hears = |tones: &[u32]| wait_for("tones", || (heard(&caller.ear, &ALL) == tones).then_some(()));
     hears(&[SEAT]);
@@ -166,12 +162,7 @@ fn a_phone_that_was_registered_is_called_after_a_kill_9() {
 }
 
 fn call(gateway: &Gateway, seat: &mut Baresip) {
-    let mut caller = Phone::new("caller", gateway.host.port(), gateway);
-    caller.invite("12345");
-    seat.answers();
-    caller.status(200, "INVITE");
-    caller.ack();
-    seat.talks();
+    let (mut caller, _) = takes_a_call(gateway, seat);
     caller.bye();
 }
 
@@ -205,12 +196,7 @@ fn is_cut_off_while_it_talks(transport: &str) {
     let gateway = Gateway::start(&spec(MD5));
     let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, transport), SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
-    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
-    caller.invite("12345");
-    seat.answers();
-    let answer = caller.status(200, "INVITE");
-    caller.ack();
-    seat.talks();
+    let (mut caller, answer) = takes_a_call(&gateway, &mut seat);
     let _hum = caller.hum(&answer, CALLER);
     wait_for("the seat to be heard", || (heard(&caller.ear, &ALL) == [SEAT]).then_some(()));
     seat.freeze();
@@ -230,12 +216,7 @@ fn a_tls_phone_whose_network_is_cut_is_noticed_and_its_caller_goes_before_those_
     let gateway = Gateway::start(&Spec { queue: soon, ..spec(MD5) });
     let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "tls"), SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
-    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
-    caller.invite("12345");
-    seat.answers();
-    caller.status(200, "INVITE");
-    caller.ack();
-    seat.talks();
+    let (mut caller, _) = takes_a_call(&gateway, &mut seat);
     wait_for("the seat to be heard", || (heard(&caller.ear, &ALL) == [SEAT]).then_some(()));
     let mut later = Phone::new("later", gateway.host.port(), &gateway);
     later.invite("12345");

@@ -1,6 +1,7 @@
 //! Audio by SRTP, with keys by SDES: softphones at seats that register by TLS, and a caller whose packets others change and repeat.
 
 use super::assert_answered;
+use super::softphones::takes_a_call;
 use crate::support::baresip::Baresip;
 use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::linphone::Linphone;
@@ -29,12 +30,7 @@ fn talks_sealed<S: Softphone>(mandatory: bool, suite: &str) {
     let gateway = Gateway::start(&spec);
     let mut seat = S::sealed(&gateway, PASSWORD, mandatory, SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
-    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
-    caller.invite("12345");
-    seat.answers();
-    let answer = caller.status(200, "INVITE");
-    caller.ack();
-    seat.talks();
+    let (mut caller, answer) = takes_a_call(&gateway, &mut seat);
     let _hum = caller.hum(&answer, CALLER);
     let hears = |tones: &[u32]| wait_for("tones", || (heard(&caller.ear, &ALL) == tones).then_some(()));
     hears(&[SEAT]);

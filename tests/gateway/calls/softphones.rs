@@ -29,15 +29,21 @@ fn address(gateway: &Gateway, number: &str) -> String {
     format!("sip:{number}@{}:{}", gateway.host.ip, gateway.sip)
 }
 
-/// A caller and a softphone at desk-0 in conversation. The caller's answer says where to speak.
-fn talk_to<S: Softphone>(gateway: &Gateway) -> (Phone, Message, S) {
-    let mut seat = S::at_desk(gateway, SEAT);
+/// A caller whom a softphone has answered. Its answer says where to speak.
+pub(super) fn takes_a_call<S: Softphone>(gateway: &Gateway, seat: &mut S) -> (Phone, Message) {
     let mut caller = Phone::new("caller", gateway.host.port(), gateway);
     caller.invite("12345");
     seat.answers();
     let answer = caller.status(200, "INVITE");
     caller.ack();
     seat.talks();
+    (caller, answer)
+}
+
+/// A caller and a softphone at desk-0 in conversation.
+fn talk_to<S: Softphone>(gateway: &Gateway) -> (Phone, Message, S) {
+    let mut seat = S::at_desk(gateway, SEAT);
+    let (caller, answer) = takes_a_call(gateway, &mut seat);
     (caller, answer, seat)
 }
 

@@ -54,11 +54,11 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits {
+    pub const LIMITS: Limits = Limits {
         connections: 4,
         per_source: 3,
         message: Duration::from_secs(30),

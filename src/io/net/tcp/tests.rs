@@ -24,15 +24,7 @@ async fn bench(limits: Limits) -> Bench {
     Bench { tcp, outlet, local }
 }
 
-const LIMITS: Limits = Limits {
-    connections: 4,
-    per_source: 3,
-    message: Duration::from_secs(30),
-    backlog: 100_000,
-    unserved: 64,
-    keep_alive: Duration::ZERO,
-    pong: Duration::from_secs(10),
-};
+const LIMITS: Limits = Limits { pong: Duration::from_secs(10), ..places::tests::LIMITS };
 
 impl Bench {
     async fn next(&self) -> Input {
