@@ -160,7 +160,7 @@ impl Leg {
 
     /// Judges and counts a packet from the network; none: it is not taken.
     pub fn receive(&mut self, now: Mono, bytes: &mut [u8], from: SocketAddr, out: &mut Out) -> Option<(Packet, Kind)> {
-        let bytes = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+        let bytes = match sealing(&mut self.srtp) {
             None => bytes,
             // Before anything is learned from it, and on hold too, so that the roll-over counter is the sender's.
             Some(srtp) => match srtp.open(bytes) {
@@ -397,7 +397,7 @@ impl Leg {
 
     /// Sends the RTP packet that was appended since `start`, as the peer wants it.
     fn transmit(&mut self, start: usize, to: SocketAddr, out: &mut Out) {
-        let start = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+        let start = match sealing(&mut self.srtp) {
             None => start,
             Some(srtp) => match srtp.seal(&mut out.bytes, start) {
                 Some(sealed) => sealed,
@@ -441,6 +441,11 @@ impl Profile {
             _ => None,
         }
     }
+}
+
+/// The keys of a peer whose packets are sealed now.
+fn sealing(srtp: &mut Option<Box<Srtp>>) -> Option<&mut Srtp> {
+    srtp.as_deref_mut().filter(|srtp| srtp.is_on())
 }
 
 fn tapped(tap: Tap, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {

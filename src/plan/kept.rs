@@ -10,7 +10,7 @@ const HOTLINE: &str = "12345";
 const SHORTEST: usize = 3;
 const LONGEST_PREFIX: usize = 3;
 /// Spellings of one line: what may stand before its area, and areas of each length, `A` any digit and `B` what none but they begin with.
-const COUNTRIES: [&str; 5] = ["", "+86", "0086", "86", "+"];
+const COUNTRIES: [&str; 4] = ["+86", "0086", "86", "+"];
 const AREAS: [&str; 7] = ["", "10", "2A", "BAA", "010", "02A", "0BAA"];
 
 /// One of these numbers, taken out of its spelling.
@@ -74,7 +74,7 @@ impl Kept {
 
     /// The line that this is, however it is spelt; the longest, since 12110 ends in 110.
     pub fn find(&self, number: &str) -> Option<Line> {
-        let country = ["+86", "0086", "86", "+"].into_iter().find_map(|country| number.strip_prefix(country));
+        let country = COUNTRIES.into_iter().find_map(|country| number.strip_prefix(country));
         let national = country.unwrap_or(number);
         let area = |digits: &str| {
             let area = national.strip_suffix(digits).map(|area| area.strip_prefix('0').unwrap_or(area));
@@ -121,7 +121,7 @@ impl Kept {
     pub fn samples(&self, pattern: &str, more: bool) -> Vec<String> {
         let mut all = Vec::new();
         for digits in self.digits() {
-            for (country, area) in COUNTRIES.into_iter().flat_map(|country| AREAS.map(|area| (country, area))) {
+            for (country, area) in [""].into_iter().chain(COUNTRIES).flat_map(|country| AREAS.map(|area| (country, area))) {
                 let before = country.len() + area.len();
                 // `???????` is written for subscribers' numbers.
                 if before == 0 || before <= pattern.len() && !pattern.starts_with('?') {

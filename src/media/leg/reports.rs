@@ -1,8 +1,7 @@
 //! A leg's RTCP, and its figures for the record.
 
-use super::Leg;
-use crate::base::RtpStats;
-use crate::base::{Mono, Now};
+use super::{Leg, sealing};
+use crate::base::{Mono, Now, RtpStats};
 use crate::media::out::{Out, Socket};
 use crate::media::rtcp::{self, LastReport, Sent};
 use std::net::SocketAddr;
@@ -18,7 +17,7 @@ impl Leg {
             return false;
         }
         let ours = self.egress.ssrc();
-        let received = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+        let received = match sealing(&mut self.srtp) {
             None => rtcp::read(bytes, ours),
             Some(srtp) => match srtp.open_rtcp(bytes) {
                 Some(plain) => rtcp::read(plain, ours),
@@ -56,7 +55,7 @@ impl Leg {
         if bye {
             rtcp::write_bye(&mut out.bytes, self.egress.ssrc());
         }
-        let start = match self.srtp.as_deref_mut().filter(|srtp| srtp.is_on()) {
+        let start = match sealing(&mut self.srtp) {
             None => Some(start),
             Some(srtp) => srtp.seal_rtcp(&mut out.bytes, start),
         };
